@@ -1,0 +1,12 @@
+//! Where an event may be: regions, countries, locations, ingest points, `topology.yml`, border policy as data.
+//!
+//! No I/O and no clock: [`Topology::read`] takes text and today's date, and gives the regions or the faults, each with
+//! line, column and mend. No code anywhere branches on a region's name: what differs between regions is data here.
+
+mod country;
+mod id;
+mod topology;
+
+pub use country::{Country, CountrySet};
+pub use id::{InRegion, LocationName, PointName, RegionId};
+pub use topology::{BorderPolicy, Fault, Faults, IngestPoint, Network, NetworkCountry, Region, Topology, Transfer};
