@@ -1,1 +1,57 @@
-fn main() {}
+//! The program: one file per command, and the only place where the parts are wired together.
+
+mod balance;
+mod cell;
+mod client;
+mod demo;
+mod exit;
+mod front_door;
+mod logging;
+mod part;
+mod points;
+mod send;
+mod tail;
+mod up;
+
+use clap::{Parser, Subcommand};
+use exit::Exit;
+use std::process::ExitCode;
+
+/// Customer-data pipelines whose data stays in its region, and can prove it.
+#[derive(Parser)]
+#[command(name = "domicile", version, max_term_width = 110)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in one process: the cells, their ingest points, the front door
+    Up(up::UpArgs),
+    /// Send events as an SDK would; makes sample events without a file
+    Send(send::SendArgs),
+    /// Watch events as they are decided, or show the whole life of one
+    Tail(tail::TailArgs),
+    /// Show the balance sheet; exit 1 when it does not add up
+    Balance(balance::BalanceArgs),
+}
+
+fn main() -> ExitCode {
+    // clap ends with 2 on wrong usage, as the commands do.
+    let args = Args::parse();
+    let done = match args.command {
+        Command::Up(args) => up::run(args),
+        Command::Send(args) => send::run(args),
+        Command::Tail(args) => tail::run(args),
+        Command::Balance(args) => balance::run(args),
+    };
+    match done {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::No) => ExitCode::from(1),
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,19 +1,134 @@
-//! Frames.
+//! Frames: the unit that is sealed, checked and promised.
+//!
+//! ```text
+//! 0   magic u32 | header crc32c u32 (over 8..80)
+//! 8   payload length u32 | payload crc32c u32
+//! 16  first position u64 | events u32 | flags u32
+//! 32  source u32 | workspace u32 | key generation u32 | zero u32
+//! 48  seal count u64 | received at i64 | log time i64 | durable u64
+//! 80  payload: sealed bytes and their tag                                        (all little endian)
+//! ```
+//!
+//! - The header is checked by itself, so that a length is never believed before it is known to be good.
+//! - `durable` is the end of what was on disk when the frame was written: a bad frame below the `durable` of a later one
+//!   was promised, so it is damage and no torn write.
+
+use crate::code::Cursor;
+use crate::{Position, Span};
+use domicile_keys::KeyId;
+use domicile_workspace::SourceNumber;
+use domicile_world::Millis;
+
+pub(crate) const HEADER_BYTES: usize = 80;
+pub(crate) const MAGIC: [u8; 4] = *b"dFr1";
+/// A payload is a body, the finished events made of it, and what is noted beside: far below this.
+pub(crate) const PAYLOAD_BYTES_MAX: u32 = 64 << 20;
+/// The frame is a mark: no events, no payload.
+pub(crate) const FLAG_MARK: u32 = 1;
+/// The request came from a remote point's spool.
+pub(crate) const FLAG_ORIGIN: u32 = 2;
+
+/// What a header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub length: u32,
+    pub payload_crc: u32,
+    pub first: Position,
+    pub events: u32,
+    pub flags: u32,
+    pub source: SourceNumber,
+    pub key: KeyId,
+    pub count: u64,
+    pub received_at: Millis,
+    pub log_time: Millis,
+    pub durable: Position,
+}
+
+impl Header {
+    pub(crate) fn span(&self) -> Span {
+        Span::new(self.first, u64::from(self.events))
+    }
+
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        HEADER_BYTES as u64 + u64::from(self.length)
+    }
+
+    /// What is bound to the seal: all that is known before the frame has its place in the log.
+    pub(crate) fn bound(&self) -> [u8; 28] {
+        let mut out = [0; 28];
+        out[..4].copy_from_slice(&self.events.to_le_bytes());
+        out[4..8].copy_from_slice(&self.flags.to_le_bytes());
+        out[8..12].copy_from_slice(&self.source.0.to_le_bytes());
+        out[12..16].copy_from_slice(&self.key.workspace.to_le_bytes());
+        out[16..20].copy_from_slice(&self.key.generation.to_le_bytes());
+        out[20..28].copy_from_slice(&self.received_at.0.to_le_bytes());
+        out
+    }
+
+    pub(crate) fn write(&self, out: &mut [u8]) {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&self.length.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.payload_crc.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.first.0.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.events.to_le_bytes());
+        bytes[28..32].copy_from_slice(&self.flags.to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.source.0.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.key.workspace.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.key.generation.to_le_bytes());
+        bytes[48..56].copy_from_slice(&self.count.to_le_bytes());
+        bytes[56..64].copy_from_slice(&self.received_at.0.to_le_bytes());
+        bytes[64..72].copy_from_slice(&self.log_time.0.to_le_bytes());
+        bytes[72..80].copy_from_slice(&self.durable.0.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[8..]);
+        bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+        out[..HEADER_BYTES].copy_from_slice(&bytes);
+    }
+
+    /// `None` when the bytes are no good header.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.get(..HEADER_BYTES)?;
+        let mut cursor = Cursor(bytes);
+        if cursor.array::<4>()? != MAGIC || cursor.u32()? != crc32c::crc32c(&bytes[8..]) {
+            return None;
+        }
+        let (length, payload_crc) = (cursor.u32()?, cursor.u32()?);
+        let (first, events, flags) = (Position(cursor.u64()?), cursor.u32()?, cursor.u32()?);
+        let source = SourceNumber(cursor.u32()?);
+        let key = KeyId { workspace: cursor.u32()?, generation: cursor.u32()? };
+        let _zero = cursor.u32()?;
+        let (count, received_at, log_time) = (cursor.u64()?, cursor.millis()?, cursor.millis()?);
+        let durable = Position(cursor.u64()?);
+        let mark = flags & FLAG_MARK != 0;
+        let sane = length <= PAYLOAD_BYTES_MAX && durable <= first && mark == (events == 0);
+        sane.then_some(Self {
+            length,
+            payload_crc,
+            first,
+            events,
+            flags,
+            source,
+            key,
+            count,
+            received_at,
+            log_time,
+            durable,
+        })
+    }
+}
 
 /// A request's body on its way into a frame: room for the header stands in front, so that the body is sealed where it
 /// lies and written without a copy.
 #[derive(Debug)]
 pub struct FrameBuf {
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
-
-/// Room for the frame's header in front of the body.
-pub(crate) const HEADER_BYTES: usize = 64;
 
 impl FrameBuf {
     /// Room for a body of `body` bytes without growing.
     pub fn with_capacity(body: usize) -> Self {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + body + 512);
+        // What is noted beside the body takes 8 bytes an event and some 100 more.
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + body + body / 64 + 256);
         bytes.resize(HEADER_BYTES, 0);
         Self { bytes }
     }

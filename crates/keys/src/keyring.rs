@@ -1,0 +1,266 @@
+//! The keys of a cell (or of a remote ingest point's spool), as files.
+
+use crate::data_key::{DataKey, FrameKey, KeyId, Salt};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
+use domicile_world::{World, write_whole};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const REGION_FILE: &str = "region.key";
+const REGION_WORD: &str = "domicile-region-key-1";
+const DATA_WORD: &str = "domicile-data-key-1";
+const NONCE_BYTES: usize = 12;
+
+/// What is wrong with a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("{file}: {error}")]
+    Io { file: String, error: io::Error },
+    /// A key file that can't be what was written.
+    #[error("{file}: not a key file of this folder: {what}\n  mend: put the file back from a backup of the same folder")]
+    Damaged { file: String, what: &'static str },
+    /// Data keys without the region key that wraps them.
+    #[error(
+        "{file}: missing, while the folder holds data keys that only it can open\n  mend: put the file back from a backup"
+    )]
+    RegionKeyMissing { file: String },
+    /// A seal that does not hold, or a key that can't be used.
+    #[error("a seal does not hold")]
+    Crypto,
+}
+
+/// The keys of one folder. Cheap to clone.
+#[derive(Clone)]
+pub struct Keyring {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    world: World,
+    folder: PathBuf,
+    region_key: LessSafeKey,
+    data: Mutex<HashMap<KeyId, Arc<DataKey>>>,
+}
+
+impl Keyring {
+    /// Reads the keys of `folder`; an empty or new folder (0700) is given a new region key.
+    pub fn open(world: &World, folder: &Path) -> Result<Self, KeyError> {
+        let disk = world.disk.as_ref();
+        disk.make_folder(folder, true).map_err(|e| io_error(folder, e))?;
+        let entries = disk.list(folder).map_err(|e| io_error(folder, e))?;
+        let region_file = folder.join(REGION_FILE);
+        let region_bytes = if disk.exists(&region_file) {
+            read_region_key(&disk.read(&region_file).map_err(|e| io_error(&region_file, e))?)
+                .map_err(|what| KeyError::Damaged { file: region_file.display().to_string(), what })?
+        } else if entries.iter().any(|entry| entry.name.starts_with("data-")) {
+            return Err(KeyError::RegionKeyMissing { file: region_file.display().to_string() });
+        } else {
+            let mut bytes = [0; 32];
+            world.random.fill(&mut bytes);
+            let text = format!("{REGION_WORD} {} {}\n", HEXLOWER.encode(&bytes), check_digits(&bytes));
+            write_whole(disk, &region_file, text.as_bytes()).map_err(|e| io_error(&region_file, e))?;
+            bytes
+        };
+        let region_key =
+            LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &region_bytes).map_err(|_| KeyError::Crypto)?);
+        let mut data = HashMap::new();
+        for entry in entries {
+            let Some(id) = data_file_id(&entry.name) else { continue };
+            let file = folder.join(&entry.name);
+            let text = disk.read(&file).map_err(|e| io_error(&file, e))?;
+            let bytes = unwrap(&region_key, id, &text)
+                .map_err(|what| KeyError::Damaged { file: file.display().to_string(), what })?;
+            data.insert(id, Arc::new(DataKey::new(&bytes)));
+        }
+        let inner = Inner { world: world.clone(), folder: folder.to_path_buf(), region_key, data: Mutex::new(data) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The newest data key of a workspace, made and put on disk when there is none.
+    pub fn newest(&self, workspace: u32) -> Result<KeyId, KeyError> {
+        let mut data = self.inner.data.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = data.keys().filter(|id| id.workspace == workspace).max() {
+            return Ok(*id);
+        }
+        let id = KeyId { workspace, generation: 1 };
+        let mut bytes = [0; 32];
+        self.inner.world.random.fill(&mut bytes);
+        let file = self.inner.folder.join(format!("data-{}-{}.key", id.workspace, id.generation));
+        let wrapped = self.seal_with(&aad(id), &bytes)?;
+        let text = format!("{DATA_WORD} {}\n", HEXLOWER.encode(&wrapped));
+        write_whole(self.inner.world.disk.as_ref(), &file, text.as_bytes()).map_err(|e| io_error(&file, e))?;
+        data.insert(id, Arc::new(DataKey::new(&bytes)));
+        Ok(id)
+    }
+
+    /// The key that seals the frames of a workspace in the opening of a log that has this salt; `None` when the data key
+    /// is not in the folder (destroyed, or never was).
+    pub fn frame_key(&self, id: KeyId, salt: &Salt) -> Result<Option<FrameKey>, KeyError> {
+        let key = self.inner.data.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        key.map(|key| key.frame_key(salt)).transpose()
+    }
+
+    /// Seals a secret of the control store (a destination's key) under the region key.
+    pub fn seal_secret(&self, secret: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.seal_with(b"secret", secret)
+    }
+
+    /// Opens what [`Self::seal_secret`] sealed.
+    pub fn open_secret(&self, sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
+        open_with(&self.inner.region_key, b"secret", sealed).ok_or(KeyError::Crypto)
+    }
+
+    /// nonce | sealed bytes | tag. The nonce is random: the region key seals a few thousand things in its life.
+    fn seal_with(&self, aad: &[u8], bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let mut nonce = [0; NONCE_BYTES];
+        self.inner.world.random.fill(&mut nonce);
+        let mut sealed = bytes.to_vec();
+        self.inner
+            .region_key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut sealed)
+            .map_err(|_| KeyError::Crypto)?;
+        let mut out = nonce.to_vec();
+        out.append(&mut sealed);
+        Ok(out)
+    }
+}
+
+fn open_with(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+    let mut bytes = sealed.to_vec();
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let opened = key.open_in_place(nonce, Aad::from(aad), &mut bytes).ok()?.len();
+    bytes.truncate(opened);
+    Some(bytes)
+}
+
+fn unwrap(region_key: &LessSafeKey, id: KeyId, text: &[u8]) -> Result<[u8; 32], &'static str> {
+    let text = std::str::from_utf8(text).map_err(|_| "not text")?;
+    let hex = text.strip_suffix('\n').and_then(|line| line.strip_prefix(DATA_WORD)).ok_or("not a data key")?;
+    let sealed = HEXLOWER.decode(hex.trim_start().as_bytes()).map_err(|_| "not hexadecimal")?;
+    let bytes = open_with(region_key, &aad(id), &sealed).ok_or("the region key does not open it")?;
+    bytes.try_into().map_err(|_| "not 32 bytes")
+}
+
+fn read_region_key(text: &[u8]) -> Result<[u8; 32], &'static str> {
+    let text = std::str::from_utf8(text).map_err(|_| "not text")?;
+    let line = text.strip_suffix('\n').ok_or("cut short")?;
+    let [word, hex, check] = line.split(' ').collect::<Vec<_>>()[..] else { return Err("not a region key") };
+    if word != REGION_WORD {
+        return Err("not a region key");
+    }
+    let bytes = HEXLOWER.decode(hex.as_bytes()).map_err(|_| "not hexadecimal")?;
+    if check_digits(&bytes) != check {
+        return Err("the check digits do not fit");
+    }
+    bytes.try_into().map_err(|_| "not 32 bytes")
+}
+
+/// The first 8 digits of SHA-256: tells damage, says nothing of use about the key.
+fn check_digits(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&digest::digest(&digest::SHA256, bytes).as_ref()[..4])
+}
+
+fn aad(id: KeyId) -> [u8; 8] {
+    let mut out = [0; 8];
+    out[..4].copy_from_slice(&id.workspace.to_le_bytes());
+    out[4..].copy_from_slice(&id.generation.to_le_bytes());
+    out
+}
+
+fn data_file_id(name: &str) -> Option<KeyId> {
+    let (workspace, generation) = name.strip_prefix("data-")?.strip_suffix(".key")?.split_once('-')?;
+    Some(KeyId { workspace: workspace.parse().ok()?, generation: generation.parse().ok()? })
+}
+
+fn io_error(file: &Path, error: io::Error) -> KeyError {
+    KeyError::Io { file: file.display().to_string(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, World) {
+        (tempfile::tempdir().expect("a temporary folder"), World::real())
+    }
+
+    #[test]
+    fn a_key_made_once_opens_what_it_sealed_after_a_restart() {
+        let (dir, world) = folder();
+        let salt = [7; 16];
+        let first = Keyring::open(&world, dir.path()).expect("opens");
+        let id = first.newest(3).expect("makes a key");
+        let mut bytes = b"payload".to_vec();
+        let tag = first.frame_key(id, &salt).expect("derives").expect("is there").seal(0, b"h", &mut bytes).expect("seals");
+        assert_ne!(bytes, b"payload");
+        bytes.extend_from_slice(&tag);
+
+        let again = Keyring::open(&world, dir.path()).expect("opens again");
+        assert_eq!(again.newest(3).expect("finds the key"), id);
+        let key = again.frame_key(id, &salt).expect("derives").expect("is there");
+        let n = key.open(0, b"h", &mut bytes).expect("the seal holds");
+        assert_eq!(&bytes[..n], b"payload");
+    }
+
+    #[test]
+    fn a_seal_does_not_hold_under_another_count_header_salt_or_workspace() {
+        let (dir, world) = folder();
+        let ring = Keyring::open(&world, dir.path()).expect("opens");
+        let key = |workspace, salt: u8| {
+            ring.frame_key(ring.newest(workspace).expect("a key"), &[salt; 16]).expect("derives").expect("is there")
+        };
+        let mut sealed = b"payload".to_vec();
+        let tag = key(1, 1).seal(5, b"h", &mut sealed).expect("seals");
+        sealed.extend_from_slice(&tag);
+        for (workspace, salt, count, header) in [(2, 1, 5, b"h"), (1, 2, 5, b"h"), (1, 1, 6, b"h"), (1, 1, 5, b"x")] {
+            assert!(key(workspace, salt).open(count, header, &mut sealed.clone()).is_err());
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_of_a_key_file_is_found() {
+        let (dir, world) = folder();
+        let ring = Keyring::open(&world, dir.path()).expect("opens");
+        ring.newest(1).expect("makes a key");
+        for name in ["region.key", "data-1-1.key"] {
+            let file = dir.path().join(name);
+            let whole = std::fs::read(&file).expect("reads");
+            for byte in 0..whole.len() {
+                for bit in 0..8 {
+                    let mut bad = whole.clone();
+                    bad[byte] ^= 1 << bit;
+                    std::fs::write(&file, &bad).expect("writes");
+                    assert!(Keyring::open(&world, dir.path()).is_err(), "{name}: byte {byte} bit {bit}");
+                }
+                std::fs::write(&file, &whole[..byte]).expect("writes");
+                assert!(Keyring::open(&world, dir.path()).is_err(), "{name}: cut at {byte}");
+            }
+            std::fs::write(&file, &whole).expect("writes");
+        }
+    }
+
+    #[test]
+    fn a_lost_region_key_is_an_error_and_never_replaced() {
+        let (dir, world) = folder();
+        Keyring::open(&world, dir.path()).expect("opens").newest(1).expect("makes a key");
+        std::fs::remove_file(dir.path().join("region.key")).expect("removes");
+        assert!(matches!(Keyring::open(&world, dir.path()), Err(KeyError::RegionKeyMissing { .. })));
+        assert!(!dir.path().join("region.key").exists());
+    }
+
+    #[test]
+    fn a_secret_comes_back_and_a_changed_one_does_not() {
+        let (dir, world) = folder();
+        let ring = Keyring::open(&world, dir.path()).expect("opens");
+        let sealed = ring.seal_secret(b"api key").expect("seals");
+        assert_eq!(ring.open_secret(&sealed).expect("opens"), b"api key");
+        let mut bad = sealed;
+        bad[14] ^= 1;
+        assert!(ring.open_secret(&bad).is_err());
+    }
+}
