@@ -9,6 +9,7 @@ mod front_door;
 mod logging;
 mod part;
 mod points;
+mod router;
 mod send;
 mod tail;
 mod up;

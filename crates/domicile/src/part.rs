@@ -1,7 +1,6 @@
 //! Parts: what runs inside a cell on a thread of its own.
 
 use std::future::Future;
-use std::pin::Pin;
 use tokio::sync::oneshot;
 
 /// A part that runs. It ends by itself when what it reads is closed; an error ends the program.
@@ -12,11 +11,11 @@ pub struct Part {
 
 impl Part {
     /// Runs `part` on a thread with a runtime of its own: it may block on the disk without holding up anyone else.
-    pub fn start<E: std::fmt::Display>(
-        name: impl Into<String>,
-        part: impl FnOnce() -> Pin<Box<dyn Future<Output = Result<(), E>>>> + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let name = name.into();
+    pub fn start<E, F>(name: String, part: impl FnOnce() -> F + Send + 'static) -> std::io::Result<Self>
+    where
+        F: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
         let (done, end) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name(name.clone()).spawn(move || {

@@ -2,7 +2,7 @@
 
 use crate::data_key::{DataKey, FrameKey, KeyId, Salt};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hkdf};
 use data_encoding::HEXLOWER;
 use domicile_world::{World, write_whole};
 use std::collections::HashMap;
@@ -43,6 +43,7 @@ struct Inner {
     world: World,
     folder: PathBuf,
     region_key: LessSafeKey,
+    cell_salt: [u8; 16],
     data: Mutex<HashMap<KeyId, Arc<DataKey>>>,
 }
 
@@ -76,7 +77,13 @@ impl Keyring {
                 .map_err(|what| KeyError::Damaged { file: file.display().to_string(), what })?;
             data.insert(id, Arc::new(DataKey::new(&bytes)));
         }
-        let inner = Inner { world: world.clone(), folder: folder.to_path_buf(), region_key, data: Mutex::new(data) };
+        let inner = Inner {
+            world: world.clone(),
+            folder: folder.to_path_buf(),
+            region_key,
+            cell_salt: cell_salt(&region_bytes)?,
+            data: Mutex::new(data),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -102,6 +109,12 @@ impl Keyring {
     pub fn frame_key(&self, id: KeyId, salt: &Salt) -> Result<Option<FrameKey>, KeyError> {
         let key = self.inner.data.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         key.map(|key| key.frame_key(salt)).transpose()
+    }
+
+    /// 16 bytes that are this folder's own and never change: what the identifiers that the cell makes are derived from.
+    /// They say nothing about the region key.
+    pub fn cell_salt(&self) -> [u8; 16] {
+        self.inner.cell_salt
     }
 
     /// Seals a secret of the control store (a destination's key) under the region key.
@@ -158,6 +171,22 @@ fn read_region_key(text: &[u8]) -> Result<[u8; 32], &'static str> {
         return Err("the check digits do not fit");
     }
     bytes.try_into().map_err(|_| "not 32 bytes")
+}
+
+fn cell_salt(region_key: &[u8; 32]) -> Result<[u8; 16], KeyError> {
+    let mut salt = [0; 16];
+    let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, region_key);
+    let okm = prk.expand(&[b"domicile cell salt 1"], SaltLength).map_err(|_| KeyError::Crypto)?;
+    okm.fill(&mut salt).map_err(|_| KeyError::Crypto)?;
+    Ok(salt)
+}
+
+struct SaltLength;
+
+impl hkdf::KeyType for SaltLength {
+    fn len(&self) -> usize {
+        16
+    }
 }
 
 /// The first 8 digits of SHA-256: tells damage, says nothing of use about the key.

@@ -7,6 +7,15 @@ mod country;
 mod id;
 mod topology;
 
+mod ports;
+
+mod fault;
+mod fields;
+mod read;
+mod yaml;
+
 pub use country::{Country, CountrySet};
+pub use fault::{Fault, Faults};
 pub use id::{InRegion, LocationName, PointName, RegionId};
-pub use topology::{BorderPolicy, Fault, Faults, IngestPoint, Network, NetworkCountry, Region, Topology, Transfer};
+pub use ports::{NoPorts, PortPlan, RegionPorts};
+pub use topology::{BorderPolicy, IngestPoint, Network, NetworkCountry, Region, Rule, Topology, Transfer};

@@ -1,5 +1,6 @@
 //! `topology.yml`: the regions, their locations, ingest points, networks and border policy.
 
+use crate::fields::is_day;
 use crate::{Country, CountrySet, LocationName, PointName, RegionId};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -85,19 +86,56 @@ pub enum NetworkCountry {
     Declared,
 }
 
-/// One thing wrong in a file, shown as `FILE:LINE:COLUMN  WHAT`, why, and how to mend it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub line: usize,
-    pub column: usize,
-    pub what: String,
-    pub why: String,
-    pub mend: String,
+impl Topology {
+    pub fn region(&self, id: &RegionId) -> Option<&Region> {
+        self.regions.iter().find(|region| region.id == *id)
+    }
+
+    /// The region that made a write key, by what stands before its first underscore. `None` for a key brought from
+    /// elsewhere: such a key says nothing about its region.
+    pub fn region_of_key(&self, write_key: &str) -> Option<&Region> {
+        let (prefix, _) = write_key.split_once('_')?;
+        self.regions.iter().find(|region| region.key_prefix == prefix)
+    }
 }
 
-/// All faults of a file, in its order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Faults {
-    pub file: String,
-    pub faults: Vec<Fault>,
+impl Region {
+    pub fn point(&self, name: &PointName) -> Option<&IngestPoint> {
+        self.ingest.iter().find(|point| point.name == *name)
+    }
+}
+
+/// What lets a class of data go to a country.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule<'a> {
+    /// The country is in `allow`.
+    Allow,
+    /// An exception that holds today.
+    Transfer(&'a Transfer),
+}
+
+impl BorderPolicy {
+    /// The rule under which data may go to `country`, if there is one.
+    ///
+    /// `vendor` is the catalog's name of who receives it, if it has one. A transfer that names a vendor holds for that one
+    /// only. `today` is `YYYY-MM-DD`; a transfer holds up to and with its last day.
+    pub fn rule(&self, country: Country, vendor: Option<&str>, today: &str) -> Option<Rule<'_>> {
+        if self.allow.contains(country) {
+            return Some(Rule::Allow);
+        }
+        self.transfers.iter().find(|transfer| transfer.holds(country, vendor, today)).map(Rule::Transfer)
+    }
+
+    /// Whether data may go to a receiver in `country` that is no vendor of the catalog, such as a webhook.
+    pub fn allows(&self, country: Country, today: &str) -> bool {
+        self.rule(country, None, today).is_some()
+    }
+}
+
+impl Transfer {
+    fn holds(&self, country: Country, vendor: Option<&str>, today: &str) -> bool {
+        let for_vendor = self.vendor.is_none() || self.vendor.as_deref() == vendor;
+        // Days of one form compare as texts; what is no day is after every transfer.
+        self.to == country && for_vendor && is_day(today) && today <= self.expires.as_str()
+    }
 }

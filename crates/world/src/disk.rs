@@ -59,7 +59,10 @@ pub trait ReadFile: Send + Sync {
 
 /// A file system. All paths are as the caller made them; none is resolved against a current folder by Domicile.
 pub trait Disk: Send + Sync {
-    /// Makes the folder and those above it; fine when it is there. New folders are private (0700) when `private`.
+    /// Makes the folder and those above it; fine when it is there. The folder is private (0700) when `private`.
+    ///
+    /// The names last through a power loss when it returns, also when a killed program had made some of them: else a log
+    /// that was promised could vanish with its folder and look like a new one.
     fn make_folder(&self, path: &Path, private: bool) -> io::Result<()>;
 
     /// Opens for appending at the end; makes the file (0600) when it is not there. The new name lasts only after
@@ -160,12 +163,33 @@ impl ReadFile for RealRead {
     }
 }
 
+/// The empty path, above a relative one, is the present folder.
+fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
 impl Disk for RealDisk {
     fn make_folder(&self, path: &Path, private: bool) -> io::Result<()> {
-        let new = !path.exists();
-        fs::create_dir_all(path)?;
-        if new && private {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        let missing: Vec<_> = path.ancestors().take_while(|folder| !named(folder).exists()).collect();
+        // From the top, each name synced before the next is made: so at most one can be there without lasting.
+        let there = missing.last().map_or(Some(path), |folder| folder.parent());
+        if there.is_some_and(|folder| !named(folder).is_dir()) {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        match there.and_then(Path::parent).map(|above| self.sync_folder(named(above))) {
+            // A folder that we may not even read is not one that we made names in.
+            Some(Err(error)) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+        for folder in missing.iter().rev() {
+            match fs::create_dir(folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            if private && *folder == path {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+            }
+            self.sync_folder(named(folder.parent().unwrap_or(folder)))?;
         }
         Ok(())
     }

@@ -1,0 +1,110 @@
+//! What the API is handed of a running cell.
+
+use crate::answer::ApiError;
+use crate::balance_keeper::Balance;
+use crate::live::LiveSeats;
+use domicile_control::Store;
+use domicile_ingest::PublicUrls;
+use domicile_ledger::Consumer;
+use domicile_log::{AcceptedLog, EventLog, Position};
+use domicile_region::{Country, Region, RegionId, Topology};
+use domicile_workspace::{DestinationId, SourceNumber};
+use domicile_world::{Millis, World};
+use object_store::ObjectStore;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A cell, as far as its API and console need it. They share one in an `Arc`.
+pub struct Cell {
+    pub world: World,
+    pub topology: Arc<Topology>,
+    /// The region of this cell, one of the topology's.
+    pub region: Region,
+    pub addresses: Addresses,
+    pub control: Store,
+    pub accepted: AcceptedLog,
+    pub events: EventLog,
+    pub balance: Balance,
+    pub archive: ArchiveView,
+    /// `None` where nothing sends (a cell without destinations' part).
+    pub sending: Option<Arc<dyn Sending>>,
+    /// Bounds how many look at the event log at once.
+    pub live: LiveSeats,
+}
+
+impl Cell {
+    /// Runs what waits for a lock or a disk where waiting is allowed.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let cell = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || work(&cell)).await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "a request's work did not end");
+                Err(ApiError::internal())
+            }
+        }
+    }
+}
+
+/// The public addresses that people and SDKs are told.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// Of the cells, for example `http://127.0.0.1:7200`.
+    pub cells: HashMap<RegionId, String>,
+    pub points: PublicUrls,
+}
+
+/// The archive, for those who only look.
+#[derive(Clone)]
+pub struct ArchiveView {
+    pub store: Arc<dyn ObjectStore>,
+    /// Every kept event before it is in the store.
+    pub progress: watch::Receiver<Position>,
+}
+
+/// What the destinations tell about themselves. Both functions may read files: they are called on a blocking thread.
+pub trait Sending: Send + Sync {
+    /// Each destination's counts, for the balance sheet.
+    fn consumers(&self) -> Vec<Consumer>;
+
+    /// Where the kept event at `position` of a source was sent, is waiting to be sent, or will not be sent any more.
+    fn sent(&self, source: SourceNumber, position: Position) -> Vec<Sent>;
+}
+
+/// One event at one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub destination: DestinationId,
+    pub state: SentState,
+    pub host: Option<String>,
+    pub country: Option<Country>,
+    /// The status of the last answer.
+    pub status: Option<u16>,
+    pub attempts: u32,
+    pub at: Option<Millis>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentState {
+    /// Decided before the destination existed.
+    Before,
+    Waiting,
+    Delivered,
+    Dead,
+}
+
+impl SentState {
+    /// The balance sheet's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `GET /events/live` and `GET /events/{messageId}`. Both show payload, and are on the audit trail.
+
+use crate::answer::{ApiError, data};
+use crate::ask::{Caller, Id, Query};
+use crate::cell::{Cell, Sent};
+use crate::life::{self, Found};
+use crate::live::{LiveEvents, SourceNames};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domicile_archive::object_of;
+use domicile_control::Resource;
+use domicile_event::Stamp;
+use domicile_ledger::Outcome;
+use domicile_log::Position;
+use domicile_workspace::SourceId;
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Longer than any messageId that the tracking API takes.
+const MESSAGE_ID_BYTES_MAX: usize = 1_024;
+
+/// `?source=ID-or-slug&from=POSITION`. `Last-Event-ID` goes on behind that position; without either, from now on.
+pub(crate) async fn live(
+    State(cell): State<Arc<Cell>>,
+    caller: Caller,
+    mut query: Query,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let only = query.take("source")?;
+    let from = query.take("from")?.map(|text| position("from", &text)).transpose()?;
+    query.done()?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let from = last.map(|last: u64| Position(last.saturating_add(1))).or(from);
+    let opened = Arc::clone(&cell);
+    let open = move |_: &Cell| LiveEvents::open(&opened, caller.scope, only, from);
+    Ok(stream(cell.blocking(open).await?))
+}
+
+/// A stream of server-sent events as an answer.
+pub(crate) fn stream(live: LiveEvents) -> Response {
+    let mut response = Body::from_stream(live.pieces()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // Proxies must pass each event on as it comes.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+fn position(name: &str, text: &str) -> Result<Position, ApiError> {
+    text.parse().map(Position).map_err(|_| ApiError::invalid(name, format!("{name} is not a position")))
+}
+
+/// Accepted, decided, stored, sent: where and when, for each place where the messageId was accepted.
+pub(crate) async fn life(
+    State(cell): State<Arc<Cell>>,
+    caller: Caller,
+    Id(message_id): Id,
+    query: Query,
+) -> Result<Json<Value>, ApiError> {
+    query.done()?;
+    if message_id.len() > MESSAGE_ID_BYTES_MAX {
+        return Err(Resource::Event.into());
+    }
+    let wanted = message_id.clone();
+    let search = move |cell: &Cell| {
+        cell.control.note_view(&caller.actor(), caller.workspace(), "event", &wanted)?;
+        let names = SourceNames::of(cell, caller.workspace())?;
+        let search = life::search(cell, &names, &wanted)?;
+        // Asked here, because it may read files.
+        let sent: Vec<_> = search.found.iter().map(|found| sent(cell, found)).collect();
+        Ok((search, sent))
+    };
+    let (search, sent) = cell.blocking(search).await?;
+    if search.found.is_empty() {
+        return Err(Resource::Event.into());
+    }
+    let mut occurrences = Vec::with_capacity(search.found.len());
+    for (found, sent) in search.found.iter().zip(sent) {
+        occurrences.push(occurrence(&cell, found, &sent).await);
+    }
+    Ok(data(json!({
+        "event": { "messageId": message_id, "occurrences": occurrences },
+        "searched": { "from": search.from.0, "until": search.until.0 },
+    })))
+}
+
+fn sent(cell: &Cell, found: &Found) -> Vec<Sent> {
+    match &cell.sending {
+        Some(sending) if found.is_kept() => sending.sent(found.source, found.seen.position),
+        _ => Vec::new(),
+    }
+}
+
+async fn occurrence(cell: &Cell, found: &Found, sent: &[Sent]) -> Value {
+    let seen = found.seen.shown();
+    let decided = json!({
+        "outcome": seen["outcome"],
+        "reason": seen["reason"],
+        "firstPosition": seen["firstPosition"],
+    });
+    json!({
+        "position": seen["position"],
+        "sourceId": seen["sourceId"],
+        "sourceSlug": seen["sourceSlug"],
+        "accepted": {
+            "point": seen["point"],
+            "receivedAt": seen["receivedAt"],
+            "clientAddress": seen["clientAddress"],
+        },
+        "decided": if found.undecided { Value::Null } else { decided },
+        "stored": stored(cell, found).await,
+        "sent": sent.iter().map(show_sent).collect::<Vec<_>>(),
+        "event": found.seen.event,
+    })
+}
+
+/// Where the archive has a kept event: `{"state": "delivered", "object": NAME}`, or that it waits.
+async fn stored(cell: &Cell, found: &Found) -> Value {
+    if !found.is_kept() {
+        return Value::Null;
+    }
+    let position = found.seen.position;
+    let source = SourceId::new(found.seen.source_id.as_str());
+    let object = object_of(&*cell.archive.store, &source, found.received_at, position).await;
+    match object {
+        Ok(Some(object)) => json!({ "state": "delivered", "object": object }),
+        Ok(None) if position < *cell.archive.progress.borrow() => json!({ "state": "delivered", "object": null }),
+        Ok(None) => json!({ "state": "waiting", "object": null }),
+        Err(error) => {
+            tracing::warn!(%error, "the archive could not be asked");
+            json!({ "state": "unknown", "object": null })
+        }
+    }
+}
+
+fn show_sent(sent: &Sent) -> Value {
+    json!({
+        "destinationId": sent.destination.as_str(),
+        "state": sent.state.as_str(),
+        "host": sent.host,
+        "country": sent.country.map(|country| country.to_string()),
+        "status": sent.status,
+        "attempts": sent.attempts,
+        "at": sent.at.map(|at| Stamp::of(at.0).as_str().to_owned()),
+    })
+}
+
+impl Found {
+    fn is_kept(&self) -> bool {
+        !self.undecided && self.seen.outcome == Outcome::Kept
+    }
+}

@@ -1,0 +1,152 @@
+//! Putting a file into the store until it is there.
+
+use crate::ArchiveError;
+use bytes::Bytes;
+use domicile_world::World;
+use flate2::read::MultiGzDecoder;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+const RETRY_MS_MIN: u64 = 200;
+const RETRY_MS_MAX: u64 = 30_000;
+
+/// A store, and the patience to wait for it.
+#[derive(Clone)]
+pub(crate) struct Shelf {
+    pub store: Arc<dyn ObjectStore>,
+    pub world: World,
+    /// For metrics and logs.
+    pub region: Arc<str>,
+}
+
+impl Shelf {
+    /// Returns when the file is in the store. A full disk, a server that is away or says no for the moment: tried again
+    /// for ever, with growing waits. A dropped future leaves the file there or not there, never a part of it.
+    ///
+    /// # Errors
+    /// `Changed`: the name is taken by other events. `Store`: the store can't do what is asked, now or later.
+    pub async fn put(&self, object: &Path, gzip: Bytes) -> Result<(), ArchiveError> {
+        let bytes = gzip.len() as u64;
+        let stored = self
+            .patiently(object, async || {
+                match self.store.put_opts(object, gzip.clone().into(), PutMode::Create.into()).await {
+                    Ok(_) => Ok(Stored::New),
+                    Err(Error::AlreadyExists { .. }) => {
+                        let there = self.store.get(object).await?.bytes().await?;
+                        Ok(if same_events(&there, &gzip) { Stored::Before } else { Stored::Otherwise })
+                    }
+                    Err(error) => Err(error),
+                }
+            })
+            .await?;
+        match stored {
+            Stored::New => {
+                metrics::counter!("domicile_archive_files_total", "region" => Arc::clone(&self.region)).increment(1);
+                metrics::counter!("domicile_archive_bytes_total", "region" => Arc::clone(&self.region))
+                    .increment(bytes);
+                Ok(())
+            }
+            Stored::Before => Ok(()),
+            Stored::Otherwise => Err(ArchiveError::Changed { object: object.to_string() }),
+        }
+    }
+
+    /// Does `what` until it succeeds or can't succeed.
+    pub async fn patiently<T>(
+        &self,
+        object: &Path,
+        what: impl AsyncFn() -> object_store::Result<T>,
+    ) -> Result<T, ArchiveError> {
+        let mut tries = 0_u32;
+        loop {
+            let error = match what().await {
+                Ok(value) => {
+                    if tries > 0 {
+                        tracing::info!(region = %self.region, %object, tries, "the archive's store answers again");
+                    }
+                    return Ok(value);
+                }
+                Err(
+                    error @ (Error::NotSupported { .. }
+                    | Error::NotImplemented { .. }
+                    | Error::InvalidPath { .. }
+                    | Error::UnknownConfigurationKey { .. }),
+                ) => return Err(ArchiveError::Store { object: object.to_string(), error }),
+                Err(error) => error,
+            };
+            if tries == 0 {
+                tracing::warn!(region = %self.region, %object, %error, "the archive's store fails; trying again until it answers");
+            }
+            metrics::counter!("domicile_archive_retries_total", "region" => Arc::clone(&self.region)).increment(1);
+            let wait = RETRY_MS_MIN.saturating_mul(1 << tries.min(16)).min(RETRY_MS_MAX);
+            tries = tries.saturating_add(1);
+            // Half of it by chance, so that cells that lost one store do not come back in step.
+            let wait = Duration::from_millis(wait / 2 + self.world.random.below(wait / 2 + 1));
+            self.world.clock.sleep(wait).await;
+        }
+    }
+}
+
+enum Stored {
+    New,
+    /// An earlier try or run has put it.
+    Before,
+    /// The name is taken by something else.
+    Otherwise,
+}
+
+/// Whether two files hold the same events. Another version of the compressor may have packed them otherwise.
+fn same_events(there: &[u8], made: &[u8]) -> bool {
+    there == made || same_content(MultiGzDecoder::new(there), MultiGzDecoder::new(made)).unwrap_or(false)
+}
+
+/// Compares as it reads: what is there may be anything, and must not fill the memory.
+fn same_content(a: impl Read, b: impl Read) -> io::Result<bool> {
+    let (mut a, mut b) = (BufReader::new(a), BufReader::new(b));
+    loop {
+        let (left, right) = (a.fill_buf()?, b.fill_buf()?);
+        let n = left.len().min(right.len());
+        if n == 0 {
+            return Ok(left.len() == right.len());
+        }
+        if left[..n] != right[..n] {
+            return Ok(false);
+        }
+        a.consume(n);
+        b.consume(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::Packer;
+
+    #[test]
+    fn files_are_the_same_when_their_events_are() {
+        let pack = |level, parts: &[&[u8]]| {
+            let mut out = Vec::new();
+            parts.iter().for_each(|part| Packer::new(level).pack(part, &mut out));
+            out
+        };
+        let events = b"{\"a\":1}\n{\"a\":2}\n".repeat(5000);
+        let made = pack(2, &[&events]);
+        let (head, tail) = events.split_at(777);
+        let cut = &made[..made.len() - 9];
+        for (name, there, expected) in [
+            ("the same", made.clone(), true),
+            ("another level, other members", pack(9, &[head, b"", tail]), true),
+            ("fewer events", pack(2, &[head]), false),
+            ("more events", pack(2, &[&events, b"{}\n"]), false),
+            ("other events", pack(2, &[&events.repeat(1).to_ascii_uppercase()]), false),
+            ("cut off", cut.to_vec(), false),
+            ("not gzip", events.clone(), false),
+            ("empty", Vec::new(), false),
+        ] {
+            assert_eq!(same_events(&there, &made), expected, "{name}");
+        }
+    }
+}

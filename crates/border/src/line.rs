@@ -1,0 +1,280 @@
+//! A line: a connection that is kept for one ask, and made anew only by a new permit.
+
+use crate::Border;
+use crate::outside::Stream;
+use crate::permit::{Granted, Permit};
+use crate::refusal::Refusal;
+use crate::request::{Answer, BodyEnd, Limits, prepare, read_body};
+use crate::target::{Host, Scheme};
+use bytes::Bytes;
+use domicile_world::{Clock, World};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+/// How long a permit's judgement holds for the requests of a line.
+pub(crate) const JUDGED_FOR: Duration = Duration::from_secs(30);
+/// What the headers of an answer may take.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The border says no: wait until settings or policy change.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// No connection to any of the judged addresses.
+    #[error("no connection to {address}: {error}")]
+    Unreachable { address: SocketAddr, error: io::Error },
+    /// TLS could not be agreed, or the certificate is not valid for the name.
+    #[error("no TLS with {address}: {error}")]
+    Tls { address: SocketAddr, error: io::Error },
+    #[error("time-out while {stage}")]
+    TimedOut { stage: Stage },
+    /// The connection ended, or what came was not HTTP, before the answer was there. The request may have been taken.
+    #[error("the connection broke before the answer")]
+    Broken,
+    /// A fault of the program: see the text.
+    #[error("the border does not send this request: {0}")]
+    Request(&'static str),
+}
+
+impl SendError {
+    /// A stable word for figures and dead letters.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code.as_str(),
+            Self::Unreachable { .. } => "unreachable",
+            Self::Tls { .. } => "tls",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Broken => "broken",
+            Self::Request(_) => "request",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Connecting,
+    Answering,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connecting => "connecting",
+            Self::Answering => "waiting for the answer",
+        })
+    }
+}
+
+/// A way to one host for one [`crate::Ask`], one request at a time. Its connection is kept between requests; when it has
+/// ended, the policy changed or 30 s passed, the next request is judged anew, and only a new permit makes a new one.
+pub struct Line {
+    border: Border,
+    granted: Arc<Granted>,
+    connection: Option<Connection>,
+}
+
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    address: SocketAddr,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Border {
+    /// Connects. Uses the permit up.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Tls` and `TimedOut` of the last address tried.
+    pub async fn open(&self, permit: Permit, limits: &Limits) -> Result<Line, SendError> {
+        let granted = Arc::new(permit.used());
+        let connection = self.connect(&granted, limits).await?;
+        Ok(Line { border: self.clone(), granted, connection: Some(connection) })
+    }
+
+    /// One request on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Line::send`].
+    pub async fn send(
+        &self,
+        permit: Permit,
+        request: Request<Full<Bytes>>,
+        limits: &Limits,
+    ) -> Result<Answer, SendError> {
+        self.open(permit, limits).await?.send(request, limits).await
+    }
+
+    /// Tries the judged addresses in turn. Called only with what a permit just granted.
+    async fn connect(&self, granted: &Granted, limits: &Limits) -> Result<Connection, SendError> {
+        let mut last = SendError::TimedOut { stage: Stage::Connecting };
+        for &address in &granted.addresses {
+            let tried = tokio::select! {
+                biased;
+                tried = self.connect_to(address, granted) => tried,
+                () = self.world.clock.sleep(limits.connect) => Err(SendError::TimedOut { stage: Stage::Connecting }),
+            };
+            match tried {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_to(&self, address: SocketAddr, granted: &Granted) -> Result<Connection, SendError> {
+        let plain = self.outside.connect(address).await.map_err(|error| SendError::Unreachable { address, error })?;
+        let stream: Box<dyn Stream> = match granted.target.scheme {
+            Scheme::Http => plain,
+            Scheme::Https => {
+                let tls = |error| SendError::Tls { address, error };
+                let name = match &granted.target.host {
+                    Host::Name(name) => ServerName::try_from(name.clone()).map_err(|e| tls(io::Error::other(e)))?,
+                    Host::Address(address) => ServerName::from(*address),
+                };
+                Box::new(self.tls.connect(name, plain).await.map_err(tls)?)
+            }
+        };
+        let mut http = http1::Builder::new();
+        http.max_buf_size(HEAD_BYTES_MAX);
+        let (sender, driver) = http.handshake(TokioIo::new(stream)).await.map_err(|_| SendError::Broken)?;
+        // How the connection ends is told by the request that was on it.
+        let driver = tokio::spawn(async move { drop(driver.await) });
+        Ok(Connection { sender, address, driver })
+    }
+}
+
+impl Line {
+    /// What the newest permit of this line says.
+    pub fn granted(&self) -> &Arc<Granted> {
+        &self.granted
+    }
+
+    /// The address that the line is connected to, or was judged to be first.
+    pub fn address(&self) -> SocketAddr {
+        self.connection.as_ref().map_or(self.granted.addresses[0], |connection| connection.address)
+    }
+
+    /// Sends one request and reads its answer. Of the URI the path and query are taken; a host in it must be the
+    /// permit's. Headers: `Content-Type`, `Content-Encoding`, `User-Agent`, `Accept`, `Authorization`, `Idempotency-Key`
+    /// and `X-…`; `Host` is the border's.
+    ///
+    /// Dropping the future may leave half a request on the wire: the next one gets a new connection.
+    ///
+    /// # Errors
+    /// After any error the connection is closed and the request may or may not have been taken by the partner, except
+    /// with `Refused`, `Unreachable`, `Tls`, `Request` and a time-out while connecting: nothing of it was sent.
+    pub async fn send(&mut self, request: Request<Full<Bytes>>, limits: &Limits) -> Result<Answer, SendError> {
+        let request = prepare(&self.granted, request).map_err(SendError::Request)?;
+        let mut deadline = self.border.world.clock.sleep(limits.whole);
+        // Taken out, so that a dropped future closes it.
+        let mut connection = self.connection.take();
+        let response = tokio::select! {
+            biased;
+            response = self.exchange(&mut connection, request, limits) => response?,
+            () = &mut deadline => return Err(SendError::TimedOut { stage: Stage::Answering }),
+        };
+        let (head, body) = response.into_parts();
+        let (body, body_end) = read_body(body, limits.answer_bytes, &mut deadline).await;
+        if body_end == BodyEnd::Whole {
+            self.connection = connection;
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body, body_end })
+    }
+
+    async fn exchange(
+        &mut self,
+        connection: &mut Option<Connection>,
+        request: Request<Full<Bytes>>,
+        limits: &Limits,
+    ) -> Result<Response<Incoming>, SendError> {
+        let kept = self.judged(connection, limits).await?;
+        match kept.sender.try_send_request(request).await {
+            Ok(response) => Ok(response),
+            // The partner closed a kept connection just now, before anything of the request was on it.
+            Err(mut error) => match error.take_message() {
+                Some(request) => {
+                    *connection = None;
+                    let fresh = self.judged(connection, limits).await?;
+                    fresh.sender.send_request(request).await.map_err(|_| SendError::Broken)
+                }
+                None => Err(SendError::Broken),
+            },
+        }
+    }
+
+    /// The connection, if it is open and its permit still holds; else a new one under a new permit.
+    async fn judged<'c>(
+        &mut self,
+        connection: &'c mut Option<Connection>,
+        limits: &Limits,
+    ) -> Result<&'c mut Connection, SendError> {
+        let mut open = None;
+        if let Some(mut kept) = connection.take() {
+            open = kept.sender.ready().await.is_ok().then_some(kept);
+        }
+        if open.is_none() || self.border.is_stale(&self.granted) {
+            let permit = self.border.permit(self.granted.ask.clone()).await;
+            let permit = permit.map_err(|refusal| SendError::Refused(Box::new(refusal)))?;
+            self.granted = Arc::new(permit.used());
+            open = open.filter(|kept| self.granted.addresses.contains(&kept.address));
+        }
+        let open = match open {
+            Some(kept) => kept,
+            None => self.border.connect(&self.granted, limits).await?,
+        };
+        Ok(connection.insert(open))
+    }
+}
+
+/// TLS 1.2 and 1.3 with the public certificate authorities and `roots`, by the world's clock. Sessions are not resumed:
+/// a ticket would tie connections of different workspaces together.
+pub(crate) fn tls(world: &World, roots: &[CertificateDer<'_>]) -> TlsConnector {
+    let mut trusted = rustls::RootCertStore::empty();
+    trusted.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    trusted.add_parsable_certificates(roots.iter().cloned().map(CertificateDer::into_owned));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let time = Arc::new(WallTime(Arc::clone(&world.clock)));
+    let mut config = rustls::ClientConfig::builder_with_details(provider, time)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .expect("the provider has cipher suites for TLS 1.2 and 1.3")
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = rustls::client::Resumption::disabled();
+    TlsConnector::from(Arc::new(config))
+}
+
+/// The world's clock, for the validity of certificates.
+struct WallTime(Arc<dyn Clock>);
+
+impl fmt::Debug for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WallTime")
+    }
+}
+
+impl TimeProvider for WallTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let ms = u64::try_from(self.0.now().0).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(ms)))
+    }
+}

@@ -1,0 +1,9 @@
+//! The border from outside: what it refuses, where it connects, and what comes back.
+
+mod attacks;
+mod lines;
+mod names;
+mod policy;
+mod sending;
+mod stage;
+mod tls;

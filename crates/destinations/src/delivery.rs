@@ -1,0 +1,480 @@
+//! One destination at work: reads its source's events, sends them, and settles each.
+//!
+//! One task owns everything; each try is a task of its own that brings its event back. Nothing is decided twice: what the
+//! window, the cursor and the letters say is changed here only.
+
+use crate::dead_letters::{Cause, DeadLetters, put_letter};
+use crate::destinations::{Cell, Settings};
+use crate::event::{Event, User};
+use crate::figures::{Board, Tried};
+use crate::progress::{CursorError, Progress, Settled, cursor_path};
+use crate::verdict::{Verdict, retry_after, verdict};
+use crate::webhook::Webhook;
+use crate::window::Window;
+use domicile_border::{Answer, Line, Refusal, SendError};
+use domicile_log::{Decided, EventFrame, EventReader, ReadError};
+use domicile_workspace::{Destination, DestinationKind, SourceNumber};
+use metrics::{Counter, Histogram};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Frames read before the other tasks get their turn.
+const FRAMES_A_TURN: usize = 64;
+/// A cursor that moved by settled events is written after this long.
+const SAVE_SETTLED: Duration = Duration::from_secs(1);
+/// One that moved only over other sources' events.
+const SAVE_PASSED: Duration = Duration::from_secs(30);
+/// How long to wait when the disk did not take letters or cursor.
+const DISK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a delivery is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Run,
+    /// The log is closed: send what can be sent at once.
+    Finish,
+    /// The destination was changed or switched off: begin nothing more.
+    Halt,
+}
+
+/// Why a delivery stopped by itself. It is started again from its cursor.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeliveryError {
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("{file}: {error}\n  mend: make room, or let this user write the folder")]
+    Save { file: String, error: io::Error },
+    #[error("a try to send ended by a fault of the program")]
+    Crashed,
+}
+
+pub(crate) struct Delivery {
+    cell: Arc<Cell>,
+    source: SourceNumber,
+    destination: Arc<Destination>,
+    webhook: Arc<Webhook>,
+    cursor: PathBuf,
+    board: Arc<Board>,
+    reader: EventReader,
+    /// The log is closed and read to its end.
+    at_end: bool,
+    window: Window,
+    /// Open lines that no try uses now.
+    lines: Vec<Line>,
+    tries: JoinSet<Landed>,
+    letters: DeadLetters,
+    /// Events whose letters are not on disk yet.
+    dying: Vec<(User, Event, Cause)>,
+    letters_due: Duration,
+    /// The border refuses: nothing is tried before.
+    paused_until: Option<Duration>,
+    /// Tries in a row that got no verdict of 2xx or dead.
+    failures: u32,
+    saved: Saved,
+    meters: Meters,
+}
+
+/// What the cursor file says, and when it is written next.
+struct Saved {
+    position: domicile_log::Position,
+    settled: u64,
+    due: Option<Duration>,
+}
+
+/// A try that has ended.
+struct Landed {
+    user: User,
+    event: Event,
+    line: Option<Line>,
+    result: Result<Answer, SendError>,
+    took: Duration,
+}
+
+struct Meters {
+    delivered: Counter,
+    dead: Counter,
+    retried: Counter,
+    refused: Counter,
+    latency: Histogram,
+}
+
+impl Delivery {
+    /// Reads the cursor and opens the log there. A new destination begins at the end of the log.
+    pub fn open(
+        cell: &Arc<Cell>,
+        destination: &Arc<Destination>,
+        source: SourceNumber,
+    ) -> Result<Self, DeliveryError> {
+        let disk = &*cell.world.disk;
+        let cursor = cursor_path(&cell.folder, &destination.id);
+        let end = cell.events.end();
+        let loaded = Progress::load(disk, &cursor)?;
+        let is_news = loaded.as_ref().is_none_or(|progress| progress.off);
+        let mut progress = loaded.unwrap_or_else(|| Progress::new(end));
+        if progress.off {
+            progress.off = false;
+            progress.off_until = end;
+        }
+        let start = cell.events.start();
+        if progress.position < start {
+            let (from, to) = (progress.position, start);
+            tracing::warn!(destination = %destination.id, %from, %to, "the log no longer has the events after the cursor");
+            progress.read_to(start);
+        }
+        if is_news {
+            let save = progress.save(disk, &cursor);
+            save.map_err(|error| DeliveryError::Save { file: cursor.display().to_string(), error })?;
+        }
+        let reader = cell.events.reader(&format!("destination-{}", destination.id), progress.position)?;
+        let DestinationKind::Webhook(settings) = &destination.kind;
+        let saved = Saved { position: progress.position, settled: 0, due: None };
+        Ok(Self {
+            source,
+            webhook: Arc::new(Webhook::new(&destination.workspace, settings)),
+            cursor,
+            board: cell.figures.board(&destination.id, progress),
+            reader,
+            at_end: false,
+            window: Window::default(),
+            lines: Vec::new(),
+            tries: JoinSet::new(),
+            letters: DeadLetters::new(Arc::clone(&cell.world.disk), &cell.folder, &destination.id),
+            dying: Vec::new(),
+            letters_due: Duration::ZERO,
+            paused_until: None,
+            failures: 0,
+            saved,
+            meters: Meters::new(cell, destination),
+            destination: Arc::clone(destination),
+            cell: Arc::clone(cell),
+        })
+    }
+
+    /// Works until it is told to stop. Dropping the future is a crash: nothing is lost, some events are sent again.
+    pub async fn run(mut self, mut orders: watch::Receiver<Order>) -> Result<(), DeliveryError> {
+        let mut stop_at = None;
+        loop {
+            let order = *orders.borrow_and_update();
+            let now = self.now();
+            if order != Order::Run && stop_at.is_none() {
+                stop_at = Some(now + self.settings().drain);
+            }
+            let read_on = order != Order::Halt && self.read()?;
+            self.bury();
+            self.save_if_due();
+            if order != Order::Halt {
+                self.launch();
+            }
+            if stop_at.is_some_and(|at| at <= now) || (order != Order::Run && self.is_idle(read_on)) {
+                break;
+            }
+            if read_on {
+                tokio::task::yield_now().await;
+            }
+            let wake = self.wakes_at(order).into_iter().chain(stop_at).min();
+            let alarm = wake.map(|at| self.cell.world.clock.sleep(at.saturating_sub(now)));
+            tokio::select! {
+                biased;
+                changed = orders.changed() => if changed.is_err() { return Ok(()) },
+                Some(landed) = self.tries.join_next() => self.land(landed.map_err(|_| DeliveryError::Crashed)?),
+                more = self.reader.more(), if order != Order::Halt && !self.at_end && self.has_room() => {
+                    self.at_end = !more;
+                }
+                () = async { alarm.expect("guarded").await }, if wake.is_some() => {}
+            }
+            while let Some(landed) = self.tries.try_join_next() {
+                self.land(landed.map_err(|_| DeliveryError::Crashed)?);
+            }
+        }
+        // What is still on its way is sent again at the next start.
+        self.bury();
+        self.save().map_err(|error| DeliveryError::Save { file: self.cursor.display().to_string(), error })
+    }
+
+    /// Reads as much as the window and this turn allow. Whether there may be more at once.
+    fn read(&mut self) -> Result<bool, ReadError> {
+        for _ in 0..FRAMES_A_TURN {
+            if !self.has_room() {
+                return Ok(false);
+            }
+            match self.reader.next()? {
+                Some(EventFrame::Decided(decided)) => self.take_in(&decided),
+                Some(EventFrame::Mark(_)) => {}
+                None => return Ok(false),
+            }
+            self.board.lock().progress.read_to(self.reader.position());
+            self.note_progress();
+        }
+        Ok(true)
+    }
+
+    fn take_in(&mut self, decided: &Decided) {
+        if decided.source != self.source {
+            return;
+        }
+        let mut state = self.board.lock();
+        // The first frame after a start may begin before the cursor.
+        let from = state.progress.position;
+        for (position, raw) in decided.kept().filter(|(position, _)| *position >= from) {
+            state.progress.begin(position, decided.source, decided.received_at);
+            if position < state.progress.off_until {
+                state.progress.settle(position, Settled::Off);
+            } else {
+                let (user, event) = Event::new(position, decided.received_at, raw);
+                self.window.push(user, event);
+            }
+        }
+        state.in_memory = self.window.events();
+    }
+
+    /// Begins tries. When nothing but failures comes back, one at a time is enough to see when that ends.
+    fn launch(&mut self) {
+        let now = self.now();
+        self.window.wake(now);
+        if self.paused_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.paused_until = None;
+        let lanes = self.settings().lanes;
+        let is_down = self.failures as usize >= lanes || self.board.lock().refused.is_some();
+        let lanes = if is_down { 1 } else { lanes };
+        while self.tries.len() < lanes
+            && let Some((user, mut event)) = self.window.take()
+        {
+            event.first_try_at.get_or_insert(now);
+            let (cell, webhook, line) = (Arc::clone(&self.cell), Arc::clone(&self.webhook), self.lines.pop());
+            self.tries.spawn(async move {
+                let began = cell.world.clock.monotonic();
+                let (line, result) = webhook.post(&cell.border, line, &event, &cell.settings.limits).await;
+                let took = cell.world.clock.monotonic().saturating_sub(began);
+                Landed { user, event, line, result, took }
+            });
+        }
+    }
+
+    /// Decides about an event whose try has ended.
+    fn land(&mut self, landed: Landed) {
+        let Landed { user, mut event, line, result, took } = landed;
+        let refused = matches!(&result, Err(SendError::Refused(refusal)) if !refusal.may_pass());
+        if !refused {
+            event.tries += 1;
+            self.board.lock().refused = None;
+        }
+        self.note_try(&event, line.as_ref(), &result, took);
+        self.lines.extend(line);
+        match result {
+            Ok(answer) => {
+                let asked = retry_after(&answer.headers, self.cell.world.clock.now());
+                match verdict(answer.status) {
+                    Verdict::Delivered => self.delivered(user, event),
+                    Verdict::Again => self.again(user, event, Cause::of_answer(&answer), asked),
+                    Verdict::Dead => self.dies(user, event, Cause::of_answer(&answer)),
+                }
+            }
+            Err(SendError::Refused(refusal)) if refused => self.refused(user, event, &refusal),
+            // A fault of the program that no further try mends.
+            Err(error @ SendError::Request(_)) => self.dies(user, event, Cause::of_error(&error)),
+            Err(error) => self.again(user, event, Cause::of_error(&error), None),
+        }
+    }
+
+    fn delivered(&mut self, user: User, event: Event) {
+        let id = &self.destination.id;
+        if self.failures >= 3 {
+            tracing::info!(destination = %id, failures = self.failures, "the destination takes events again");
+        }
+        self.failures = 0;
+        self.meters.delivered.increment(1);
+        let age_ms = self.cell.world.clock.now().since(event.received_at).max(0);
+        self.meters.latency.record(age_ms as f64 / 1000.0);
+        self.board.lock().last_error = None;
+        self.settle(user, &event, Settled::Delivered);
+    }
+
+    fn again(&mut self, user: User, event: Event, cause: Cause, asked: Option<Duration>) {
+        let now = self.now();
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 3 {
+            tracing::warn!(destination = %self.destination.id, reason = cause.reason, "the destination fails");
+        }
+        self.board.lock().last_error = Some(cause.reason.clone());
+        let retries = self.settings().retries;
+        let since_first = now.saturating_sub(event.first_try_at.unwrap_or(now));
+        if retries.spent(event.tries, since_first) {
+            self.dying.push((user, event, cause));
+        } else {
+            self.meters.retried.increment(1);
+            let wait = retries.wait(event.tries, asked, &*self.cell.world.random);
+            self.window.wait(user, event, now + wait);
+        }
+    }
+
+    fn dies(&mut self, user: User, event: Event, cause: Cause) {
+        // The partner works; it is the event that it does not want.
+        self.failures = 0;
+        self.board.lock().last_error = Some(cause.reason.clone());
+        self.dying.push((user, event, cause));
+    }
+
+    /// The border's no is about the host: it holds for all events, and is no try of any.
+    fn refused(&mut self, user: User, mut event: Event, refusal: &Refusal) {
+        if event.tries == 0 {
+            event.first_try_at = None;
+        }
+        self.meters.refused.increment(1);
+        self.window.put_back(user, event);
+        self.paused_until = Some(self.now() + self.settings().refused_wait);
+        let mut state = self.board.lock();
+        let code = refusal.code.as_str();
+        if state.refused != Some(code) {
+            tracing::warn!(destination = %self.destination.id, workspace = %refusal.workspace, host = refusal.host,
+                address = refusal.address.map(tracing::field::display), country = refusal.country.map(tracing::field::display),
+                code, mend = refusal.mend(), "refused by the border; the events wait");
+        }
+        state.refused = Some(code);
+        state.last_error = Some(refusal.to_string());
+    }
+
+    /// Writes the letters of the dying and settles them; when the disk does not take them they stay.
+    fn bury(&mut self) {
+        if self.dying.is_empty() || self.now() < self.letters_due {
+            return;
+        }
+        let at = self.cell.world.clock.now();
+        let mut lines = Vec::new();
+        for (_, event, cause) in &self.dying {
+            put_letter(&mut lines, event, cause, at);
+        }
+        match self.letters.write(&lines) {
+            Ok(()) => {
+                for (user, event, _) in std::mem::take(&mut self.dying) {
+                    self.meters.dead.increment(1);
+                    self.settle(user, &event, Settled::Dead);
+                }
+            }
+            Err(error) => {
+                tracing::error!(destination = %self.destination.id, %error, "dead letters could not be written");
+                self.board.lock().last_error = Some(error.to_string());
+                self.letters_due = self.now() + DISK_AGAIN;
+            }
+        }
+    }
+
+    fn settle(&mut self, user: User, event: &Event, settled: Settled) {
+        self.window.settle(user, event);
+        let mut state = self.board.lock();
+        state.progress.settle(event.position, settled);
+        state.in_memory = self.window.events();
+        drop(state);
+        self.saved.settled += 1;
+        self.note_progress();
+    }
+
+    /// Sets the time of the next save, if there is something to save.
+    fn note_progress(&mut self) {
+        if self.board.lock().progress.position > self.saved.position {
+            let wait = if self.saved.settled > 0 { SAVE_SETTLED } else { SAVE_PASSED };
+            let due = self.now() + wait;
+            self.saved.due = Some(self.saved.due.map_or(due, |earlier| earlier.min(due)));
+        }
+    }
+
+    fn save_if_due(&mut self) {
+        if self.saved.due.is_none_or(|due| self.now() < due) {
+            return;
+        }
+        if let Err(error) = self.save() {
+            tracing::error!(destination = %self.destination.id, %error, "the cursor could not be written");
+            self.saved.due = Some(self.now() + DISK_AGAIN);
+        }
+    }
+
+    fn save(&mut self) -> io::Result<()> {
+        let mut progress = self.board.lock().progress.clone();
+        progress.save(&*self.cell.world.disk, &self.cursor)?;
+        self.saved = Saved { position: progress.position, settled: 0, due: None };
+        self.reader.release(progress.position);
+        Ok(())
+    }
+
+    fn note_try(&self, event: &Event, line: Option<&Line>, result: &Result<Answer, SendError>, took: Duration) {
+        let tried = Tried {
+            at: self.cell.world.clock.now(),
+            position: event.position,
+            message_id: Arc::clone(&event.message_id),
+            attempt: event.tries.max(1),
+            granted: line.map(|line| Arc::clone(line.granted())),
+            address: line.map(Line::address),
+            status: result.as_ref().ok().map(|answer| answer.status.as_u16()),
+            error: result.as_ref().err().map(SendError::as_str),
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.board.lock().tried(tried);
+    }
+
+    /// Nothing is on its way and nothing could be begun now.
+    fn is_idle(&self, read_on: bool) -> bool {
+        let could_begin = self.window.has_ready() && self.paused_until.is_none();
+        self.tries.is_empty() && !read_on && !could_begin
+    }
+
+    /// The next moment at which there is something to do.
+    fn wakes_at(&self, order: Order) -> Option<Duration> {
+        let tries = match self.paused_until {
+            _ if order == Order::Halt => None,
+            Some(until) => Some(until),
+            None => self.window.next_due(),
+        };
+        let letters = (!self.dying.is_empty()).then_some(self.letters_due);
+        [tries, letters, self.saved.due].into_iter().flatten().min()
+    }
+
+    fn has_room(&self) -> bool {
+        let settings = self.settings();
+        self.window.events() < settings.window_events_max && self.window.bytes() < settings.window_bytes_max
+    }
+
+    fn now(&self) -> Duration {
+        self.cell.world.clock.monotonic()
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.cell.settings
+    }
+}
+
+impl Cause {
+    fn of_answer(answer: &Answer) -> Self {
+        let status = answer.status.as_u16();
+        Self { reason: format!("status_{status}"), status: Some(status), answer: answer.body.to_vec() }
+    }
+
+    fn of_error(error: &SendError) -> Self {
+        Self { reason: error.as_str().to_owned(), status: None, answer: Vec::new() }
+    }
+}
+
+impl Meters {
+    fn new(cell: &Cell, destination: &Destination) -> Self {
+        let region = cell.border.region().to_string();
+        let id = destination.id.to_string();
+        let counter = |result: &'static str| {
+            metrics::counter!("domicile_destination_events_total", "region" => region.clone(),
+                "destination" => id.clone(), "result" => result)
+        };
+        Self {
+            delivered: counter("delivered"),
+            dead: counter("dead"),
+            retried: counter("retried"),
+            refused: counter("refused"),
+            latency: metrics::histogram!("domicile_destination_latency_seconds", "region" => region.clone(),
+                "destination" => id.clone()),
+        }
+    }
+}

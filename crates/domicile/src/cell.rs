@@ -1,0 +1,230 @@
+//! One cell: a region's logs, stores and parts, opened in the order of an event's way and closed in the same order.
+
+use crate::exit::Failure;
+use crate::part::Part;
+use domicile_archive::{Archive, ArchiveSettings, FolderStore};
+use domicile_border::Border;
+use domicile_control::Store;
+use domicile_ingest::{Intake, PublicUrls, Settings as IngestSettings, Uplink};
+use domicile_keys::Keyring;
+use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Retention};
+use domicile_process::{Process, ProcessSettings};
+use domicile_region::{IngestPoint, PointName, Region, Topology};
+use domicile_world::World;
+use futures::future::select_all;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a cell is made of.
+pub struct Plan {
+    pub world: World,
+    pub topology: Arc<Topology>,
+    pub region: Region,
+    /// The data folder of the whole `up`.
+    pub data: PathBuf,
+    pub urls: Arc<PublicUrls>,
+    /// Where the program itself listens: the border never connects there.
+    pub own: Vec<SocketAddr>,
+    pub ingest: IngestSettings,
+}
+
+/// A running cell.
+pub struct Cell {
+    pub region: Region,
+    pub store: Store,
+    pub accepted: AcceptedLog,
+    pub events: EventLog,
+    pub intake: Intake,
+    /// Up to where the archive has everything.
+    pub archived: watch::Receiver<Position>,
+    pub archive_store: Arc<FolderStore>,
+    /// Each ingest point and the log that it promises with: the region's own, or a remote point's spool.
+    pub points: Vec<(PointName, AcceptedLog)>,
+    spools: Vec<Spool>,
+    committer: Part,
+    process: Part,
+    consumers: Vec<Part>,
+}
+
+/// A remote point's spool, and what carries it on.
+struct Spool {
+    log: AcceptedLog,
+    committer: Part,
+    uplink: Part,
+}
+
+/// A spool's segments are small, so that what was forwarded is soon deleted.
+const SPOOL_SEGMENT_BYTES: u64 = 8 << 20;
+
+impl Cell {
+    /// Opens everything on disk, checks that it fits together, and starts the parts.
+    pub fn start(plan: Plan) -> Result<Self, Failure> {
+        let Plan { world, topology, region, data, urls, own, ingest } = plan;
+        let folder = data.join("cells").join(region.id.as_str());
+        let index = folder.join("index");
+        for private in [&folder, &index] {
+            world.disk.make_folder(private, true).map_err(|error| unwritable(private, &error))?;
+        }
+        let keyring = Keyring::open(&world, &folder.join("keys")).map_err(Failure::unreached)?;
+        let store = Store::open(&world, &folder.join("control.db"), &region, &keyring).map_err(Failure::unreached)?;
+        let current = store.current();
+        let settings = LogSettings::default();
+        let (accepted, committer) =
+            AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keyring, settings)
+                .map_err(Failure::unreached)?;
+        let (events, writer) =
+            EventLog::open(&world, &folder.join("events"), &keyring, settings).map_err(Failure::unreached)?;
+        let name = {
+            let region = region.id.clone();
+            move |part: &str| format!("{region} {part}")
+        };
+
+        // The consumers take hold of the event log before anything is written to it.
+        let archive_store = Arc::new(FolderStore::new(&world, folder.join("archive")));
+        let archive = Archive::open(
+            world.clone(),
+            current.clone(),
+            &events,
+            Arc::clone(&archive_store) as _,
+            index.join("archive.cursor"),
+            ArchiveSettings::default(),
+        )
+        .map_err(Failure::unreached)?;
+        let archived = archive.progress();
+        let border = Border::new(world.clone(), &region, &topology.networks).with_own(own);
+
+        let process = Process::open(
+            world.clone(),
+            &region.id,
+            current.clone(),
+            accepted.clone(),
+            (events.clone(), writer),
+            &index,
+            ProcessSettings::new(keyring.cell_salt()),
+        )
+        .map_err(Failure::unreached)?;
+
+        let intake = Intake::new(
+            world.clone(),
+            Arc::clone(&topology),
+            region.id.clone(),
+            current.clone(),
+            urls,
+            ingest,
+        );
+        let (mut points, mut spools) = (Vec::new(), Vec::new());
+        for point in &region.ingest {
+            if !point.remote {
+                points.push((point.name.clone(), accepted.clone()));
+                continue;
+            }
+            let spool = Spool::start(&world, &topology, &region, point, &data, &store, &accepted)?;
+            points.push((point.name.clone(), spool.log.clone()));
+            spools.push(spool);
+        }
+        let consumers = vec![start(name("archive"), move || archive.run())?];
+        Ok(Self {
+            committer: start(name("accepted log"), move || committer.run())?,
+            process: start(name("process"), move || process.run())?,
+            region,
+            store,
+            accepted,
+            events,
+            intake,
+            archived,
+            archive_store,
+            points,
+            spools,
+            consumers,
+        })
+    }
+
+    /// Ends when a part ends before it was told to; says which, and why.
+    pub async fn failed(&mut self) -> String {
+        let spools = self.spools.iter_mut().flat_map(|spool| [&mut spool.committer, &mut spool.uplink]);
+        let parts = spools.chain([&mut self.committer, &mut self.process]).chain(&mut self.consumers);
+        let ends = parts.map(|part| {
+            Box::pin(async {
+                let end = part.end().await;
+                end.err().unwrap_or_else(|| format!("{}: ended too early", part.name))
+            })
+        });
+        select_all(ends).await.0
+    }
+
+    /// Goes down the event's way: what was promised is forwarded, decided and archived before the next part is closed.
+    /// The ingest points have to be closed already.
+    ///
+    /// # Errors
+    /// The first part that did not end in order.
+    pub async fn stop(&mut self) -> Result<(), String> {
+        for spool in &mut self.spools {
+            spool.log.close();
+            spool.committer.end().await?;
+            spool.uplink.end().await?;
+        }
+        self.accepted.close();
+        self.committer.end().await?;
+        self.process.end().await?;
+        for consumer in &mut self.consumers {
+            consumer.end().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Spool {
+    fn start(
+        world: &World,
+        topology: &Topology,
+        region: &Region,
+        point: &IngestPoint,
+        data: &Path,
+        store: &Store,
+        region_log: &AcceptedLog,
+    ) -> Result<Self, Failure> {
+        let folder = data.join("ingest").join(spool_name(topology, region, &point.name));
+        world.disk.make_folder(&folder, true).map_err(|error| unwritable(&folder, &error))?;
+        // The spool's own keys: a point outside the region never holds a data key of the region.
+        let keyring = Keyring::open(world, &folder.join("keys")).map_err(Failure::unreached)?;
+        let settings = LogSettings {
+            segment_bytes_max: SPOOL_SEGMENT_BYTES,
+            // What the region has is not needed here.
+            retention: Retention { age_ms: 0, bytes_max: 0 },
+        };
+        let (log, committer) = AcceptedLog::open(world, &region.id, &folder.join("spool"), &keyring, settings)
+            .map_err(Failure::unreached)?;
+        let uplink = Uplink::new(world.clone(), point.name.clone(), &log, region_log.clone(), store.current())
+            .map_err(Failure::unreached)?;
+        let name = |part: &str| format!("{} {} {part}", region.id, point.name);
+        Ok(Self {
+            log,
+            committer: start(name("spool"), move || committer.run())?,
+            uplink: start(name("uplink"), move || uplink.run())?,
+        })
+    }
+}
+
+/// A point's folder. Two regions may have remote points of one name: then the region's name stands in front.
+fn spool_name(topology: &Topology, region: &Region, point: &PointName) -> String {
+    let alike = |other: &&Region| other.ingest.iter().any(|p| p.remote && p.name == *point);
+    match topology.regions.iter().find(alike) {
+        Some(first) if first.id != region.id => format!("{}.{point}", region.id),
+        _ => point.to_string(),
+    }
+}
+
+fn start<E, F>(name: String, run: impl FnOnce() -> F + Send + 'static) -> Result<Part, Failure>
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
+    Part::start(name, run).map_err(|error| Failure::unreached(format!("could not start a thread: {error}")))
+}
+
+fn unwritable(folder: &Path, error: &std::io::Error) -> Failure {
+    let folder = folder.display();
+    Failure::unreached(format!("{folder}: {error}\n  mend: give a data folder that this user may write to (--data DIR)"))
+}

@@ -1,0 +1,188 @@
+//! How the commands reach a cell or an ingest point: through the border, like everything else that goes out.
+//!
+//! The operator's own command has no workspace and no region; its policy is that it connects to the address that was
+//! typed, and to nothing else.
+
+use crate::exit::Failure;
+use bytes::Bytes;
+use clap::Args;
+use domicile_border::{Answer, Ask, Border, Limits, Line, Purpose};
+use domicile_region::{BorderPolicy, Country, CountrySet, Network, NetworkCountry, Region, RegionId};
+use domicile_workspace::WorkspaceId;
+use domicile_world::World;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::Full;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which running cell a command talks to.
+#[derive(Args, Clone)]
+pub struct CellArgs {
+    /// The cell's address, for example http://127.0.0.1:7200
+    #[arg(long, env = "DOMICILE_CELL", value_name = "URL", requires = "token")]
+    cell: Option<String>,
+    /// An API token of the cell
+    #[arg(long, env = "DOMICILE_TOKEN", value_name = "T", hide_env_values = true)]
+    token: Option<String>,
+    /// Without --cell: the data folder of a local `domicile up`
+    #[arg(long, default_value = "./domicile-data", value_name = "DIR")]
+    data: PathBuf,
+    /// Only this region of the local `up`; all of them when absent
+    #[arg(long, value_name = "R", conflicts_with = "cell")]
+    region: Option<String>,
+}
+
+/// A cell that a command talks to.
+pub struct Cell {
+    /// The region's name; the address where the name is not known.
+    pub name: String,
+    pub client: Client,
+}
+
+impl CellArgs {
+    /// The cells meant, in the order of the topology.
+    pub fn cells(&self) -> Result<Vec<Cell>, Failure> {
+        if let Some(url) = &self.cell {
+            return Ok(vec![Cell { name: url.clone(), client: Client::new(url, self.token.as_deref())? }]);
+        }
+        let file = self.data.join("demo.json");
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            let text = format!(
+                "{}: {error}\n  mend: start `domicile up` with this data folder, name another by --data, or a cell by --cell and --token",
+                file.display()
+            );
+            Failure::Unreached(text)
+        })?;
+        let demo: Value = serde_json::from_str(&text)
+            .map_err(|error| Failure::usage(format!("{}:{}: not JSON: {error}", file.display(), error.line())))?;
+        let regions = demo["regions"].as_object().into_iter().flatten();
+        let mut cells = Vec::new();
+        for (name, region) in regions.filter(|(name, _)| self.region.as_ref().is_none_or(|wanted| wanted == *name)) {
+            let (Some(api), token) = (region["api"].as_str(), region["token"].as_str()) else { continue };
+            cells.push(Cell { name: name.clone(), client: Client::new(api, token)? });
+        }
+        match (cells.is_empty(), &self.region) {
+            (false, _) => Ok(cells),
+            (true, Some(region)) => Err(Failure::usage(format!("{}: has no region `{region}`", file.display()))),
+            (true, None) => Err(Failure::usage(format!("{}: names no region", file.display()))),
+        }
+    }
+}
+
+/// One server, over a connection that is kept.
+pub struct Client {
+    border: Border,
+    base: String,
+    authorization: Option<String>,
+    line: Option<Line>,
+}
+
+impl Client {
+    /// `base`: `http://` or `https://`, host, port, and a path prefix if there is one.
+    pub fn new(base: &str, token: Option<&str>) -> Result<Self, Failure> {
+        let border = Border::new(World::real(), &command_line()?, &everywhere()?);
+        Ok(Self {
+            border,
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: token.map(|token| format!("Bearer {token}")),
+            line: None,
+        })
+    }
+
+    /// Authorizes by a write key instead of a token.
+    pub fn with_authorization(self, authorization: String) -> Self {
+        Self { authorization: Some(authorization), ..self }
+    }
+
+    pub async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
+        let limits =
+            Limits { connect: Duration::from_secs(5), whole: Duration::from_secs(30), answer_bytes: 64 << 20 };
+        // A kept connection may have been closed by the server: then a new one is tried once.
+        for fresh in [false, true] {
+            let mut line = match self.line.take().filter(|_| !fresh) {
+                Some(line) => line,
+                None => self.connect(&limits).await?,
+            };
+            match line.send(self.request(&method, path, body.clone())?, &limits).await {
+                Ok(answer) => {
+                    self.line = Some(line);
+                    return Ok(answer);
+                }
+                Err(error) if fresh => return Err(Failure::unreached(format!("{}: {error}", self.base))),
+                Err(_) => {}
+            }
+        }
+        Err(Failure::unreached(format!("{}: no answer", self.base)))
+    }
+
+    /// The JSON at `path`.
+    ///
+    /// # Errors
+    /// Any status but 200, with what the server says.
+    pub async fn get_json(&mut self, path: &str) -> Result<Value, Failure> {
+        let answer = self.send(Method::GET, path, Bytes::new()).await?;
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if answer.status == StatusCode::OK {
+            return Ok(value);
+        }
+        let said = value["errors"][0]["message"].as_str().unwrap_or("it does not say why");
+        let text = format!("{}{path}: {}: {said}", self.base, answer.status);
+        Err(if answer.status.is_client_error() { Failure::Usage(text) } else { Failure::Unreached(text) })
+    }
+
+    async fn connect(&self, limits: &Limits) -> Result<Line, Failure> {
+        let ask = Ask {
+            workspace: WorkspaceId::new("command-line"),
+            purpose: Purpose::Command,
+            url: self.base.clone(),
+            declared: Country::new("US"),
+        };
+        let permit = self.border.permit(ask).await.map_err(Failure::usage)?;
+        self.border.open(permit, limits).await.map_err(|error| Failure::unreached(format!("{}: {error}", self.base)))
+    }
+
+    fn request(&self, method: &Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static("domicile"));
+        if let Some(authorization) = &self.authorization {
+            let value = http::HeaderValue::try_from(authorization)
+                .map_err(|_| Failure::usage("the token or key holds characters that no header may have"))?;
+            headers.insert(http::header::AUTHORIZATION, value);
+        }
+        let prefix = self.base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = format!("{slash}{prefix}{path}").parse().map_err(Failure::usage)?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// The policy of the command line: it stands in no region, and goes where the operator says.
+fn command_line() -> Result<Region, Failure> {
+    let country = Country::new("US").ok_or_else(|| Failure::usage("no country"))?;
+    Ok(Region {
+        id: RegionId::new("command-line"),
+        name: "command line".to_owned(),
+        country,
+        locations: Vec::new(),
+        ingest: Vec::new(),
+        plan: None,
+        api: None,
+        listen: None,
+        key_prefix: String::new(),
+        egress_addresses: Vec::new(),
+        border: BorderPolicy { allow: CountrySet::Any, transfers: Vec::new() },
+    })
+}
+
+fn everywhere() -> Result<[Network; 2], Failure> {
+    let network = |range: &str| {
+        let range = range.parse().map_err(Failure::usage)?;
+        Ok(Network { range, country: NetworkCountry::Declared })
+    };
+    Ok([network("0.0.0.0/0")?, network("::/0")?])
+}

@@ -1,0 +1,193 @@
+//! `domicile up`: everything in one process.
+
+use crate::cell::{Cell, Plan};
+use crate::demo;
+use crate::exit::{Exit, Failure};
+use crate::points::{Doors, bind};
+use clap::Args;
+use domicile_ingest::{PublicUrl, PublicUrls};
+use domicile_region::{PortPlan, Region, RegionId, Topology};
+use domicile_world::World;
+use ipnet::IpNet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Args)]
+pub struct UpArgs {
+    /// Where logs, stores and archives are kept
+    #[arg(long, default_value = "./domicile-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The front door's port; everything else follows it
+    #[arg(long, default_value_t = 7000, value_name = "N")]
+    pub port_base: u16,
+    /// The regions; two demo regions without it
+    #[arg(long, value_name = "FILE")]
+    pub topology: Option<PathBuf>,
+    /// Run only this region's cell: how one machine runs in production
+    #[arg(long, value_name = "R", requires = "topology")]
+    pub region: Option<String>,
+    /// Make no demo workspaces
+    #[arg(long)]
+    pub no_demo: bool,
+    /// The folder with the browser SDK's files, served under /analytics.js and /analytics-next
+    #[arg(long, value_name = "DIR")]
+    pub scripts: Option<PathBuf>,
+    /// A proxy in front whose Forwarded, X-Forwarded-For and PROXY headers are believed; may be given several times
+    #[arg(long = "trusted-proxy", value_name = "CIDR")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Serve HTTPS with this certificate chain (PEM); re-read when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+}
+
+pub fn run(args: UpArgs) -> Result<Exit, Failure> {
+    crate::logging::start();
+    let world = World::real();
+    let topology = Arc::new(read_topology(args.topology.as_deref(), &world)?);
+    let ports = topology.ports(args.port_base).map_err(Failure::usage)?;
+    let regions = chosen(&topology, args.region.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unreached(format!("could not start threads: {error}")))?;
+    runtime.block_on(serve(args, world, topology, ports, regions))
+}
+
+fn read_topology(file: Option<&Path>, world: &World) -> Result<Topology, Failure> {
+    let Some(file) = file else { return Ok(Topology::built_in()) };
+    let shown = file.display().to_string();
+    let text = std::fs::read(file).map_err(|error| Failure::usage(format!("{shown}: {error}")))?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::usage(format!("{shown}: not UTF-8 from byte {at} on\n  mend: save the file as UTF-8"))
+    })?;
+    let today = domicile_event::Stamp::of(world.clock.now().0);
+    Topology::read(&shown, &text, &today.as_str()[..10]).map_err(Failure::usage)
+}
+
+fn chosen(topology: &Topology, region: Option<&str>) -> Result<Vec<Region>, Failure> {
+    let Some(name) = region else { return Ok(topology.regions.clone()) };
+    match topology.region(&RegionId::new(name)) {
+        Some(region) => Ok(vec![region.clone()]),
+        None => {
+            let known: Vec<_> = topology.regions.iter().map(|region| region.id.as_str()).collect();
+            Err(Failure::usage(format!("the topology has no region `{name}`; it has {}", known.join(", "))))
+        }
+    }
+}
+
+async fn serve(
+    args: UpArgs,
+    world: World,
+    topology: Arc<Topology>,
+    ports: PortPlan,
+    regions: Vec<Region>,
+) -> Result<Exit, Failure> {
+    let _lock = lock(&args.data, &world)?;
+    let bound = bind(&ports, &regions).await?;
+    let urls = Arc::new(public_urls(&topology, &ports, args.tls_cert.is_some())?);
+    let mut cells = Vec::new();
+    for region in regions {
+        cells.push(Cell::start(Plan {
+            world: world.clone(),
+            topology: Arc::clone(&topology),
+            region,
+            data: args.data.clone(),
+            urls: Arc::clone(&urls),
+            own: bound.addresses(),
+            ingest: domicile_ingest::Settings {
+                trusted_proxies: args.trusted_proxies.clone(),
+                scripts: args.scripts.clone(),
+                ..domicile_ingest::Settings::default()
+            },
+        })?);
+    }
+    let demo = if args.no_demo { None } else { Some(demo::make(&args.data, &world, &cells, &ports, &urls)?) };
+    let doors = Doors::open(bound, &world, &topology, &cells, &args)?;
+    announce(&topology, &ports, &urls, demo.as_ref());
+    let ended = wait(&mut cells).await;
+    match ended {
+        Ok(signal) => tracing::info!(signal, "stopping: what was promised is decided and archived first"),
+        // What failed is on disk as it is; nothing more may be promised, so nothing is closed in order.
+        Err(failure) => return Err(failure),
+    }
+    doors.close_ingest().await;
+    for cell in &mut cells {
+        cell.stop().await.map_err(Failure::unreached)?;
+    }
+    doors.close_rest().await;
+    Ok(Exit::Done)
+}
+
+/// Two programs must not write the same logs.
+fn lock(data: &Path, world: &World) -> Result<std::fs::File, Failure> {
+    let fail = |error: &dyn std::fmt::Display| {
+        Failure::unreached(format!(
+            "{}: {error}\n  mend: give a data folder that this user may write to (--data DIR)",
+            data.display()
+        ))
+    };
+    world.disk.make_folder(data, true).map_err(|error| fail(&error))?;
+    let file = std::fs::File::create(data.join("lock")).map_err(|error| fail(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Failure::unreached(format!(
+            "{}: another `domicile up` runs on this data folder\n  mend: stop it, or give another folder (--data DIR)",
+            data.display()
+        ))),
+        Err(std::fs::TryLockError::Error(error)) => Err(fail(&error)),
+    }
+}
+
+/// What SDKs are told: the topology's `url`, or where the point listens.
+fn public_urls(topology: &Topology, ports: &PortPlan, https: bool) -> Result<PublicUrls, Failure> {
+    let mut urls = PublicUrls::new();
+    let scheme = if https { "https" } else { "http" };
+    for region in &topology.regions {
+        for point in &region.ingest {
+            let listens = ports.region(&region.id).and_then(|ports| ports.point(&point.name));
+            let url = match (&point.url, listens) {
+                (Some(url), _) => url.clone(),
+                (None, Some(address)) => format!("{scheme}://{address}"),
+                (None, None) => continue,
+            };
+            let url = PublicUrl::read(&url).map_err(Failure::usage)?;
+            urls.insert(region.id.clone(), point.name.clone(), url);
+        }
+    }
+    Ok(urls)
+}
+
+fn announce(topology: &Topology, ports: &PortPlan, urls: &PublicUrls, demo: Option<&demo::Demo>) {
+    println!("front door  http://{}", ports.front_door);
+    for region in &ports.regions {
+        println!("{:<11} http://{}", region.region.as_str(), region.cell);
+        for (point, _) in &region.points {
+            let Some(url) = urls.of(&region.region, point) else { continue };
+            println!("  {:<11} {}://{}", point.as_str(), url.protocol(), url.host());
+        }
+    }
+    if let Some(curl) = demo.and_then(demo::Demo::curl) {
+        println!("\nsend a first event:\n\n  {curl}\n");
+    }
+    if topology.regions.len() > 1 {
+        println!("All regions run side by side here to show them at work; in production each cell has machines of its own.");
+    }
+    println!("domicile is ready");
+}
+
+/// Waits for a signal to stop, or for a part that failed.
+async fn wait(cells: &mut [Cell]) -> Result<&'static str, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Failure::unreached(format!("no signals: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let failed = futures::future::select_all(cells.iter_mut().map(|cell| Box::pin(cell.failed())));
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+        (why, _, _) = failed => Err(Failure::unreached(why)),
+    }
+}

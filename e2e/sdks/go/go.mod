@@ -1,0 +1,3 @@
+module domicile/e2e
+
+go 1.21

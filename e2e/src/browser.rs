@@ -1,0 +1,113 @@
+//! The browser SDK in headless Chromium. The page knows a key and where to ask for settings; where its events go is the
+//! source's ingestion region, and follows it.
+
+use crate::archive::await_archived;
+use crate::client::Client;
+use crate::kept::{Expected, Kept};
+use crate::tally::Tally;
+use crate::up::{Demo, Home};
+use std::path::Path;
+use std::process::Command;
+
+/// Chromium stands on this machine.
+const PAGE_IP: Option<&str> = Some("127.0.0.1");
+
+pub fn run(domicile: &Path) -> Tally {
+    let mut tally = Tally::default();
+    match Home::fresh(domicile, "browser") {
+        Ok(home) => {
+            if let Err(why) = send_and_compare(&mut tally, &home) {
+                tally.check("the run", Err(why));
+            }
+            home.leave(tally.failed());
+        }
+        Err(error) => tally.check("a data folder and ports", Err(error)),
+    }
+    tally
+}
+
+fn send_and_compare(tally: &mut Tally, home: &Home) -> Result<(), String> {
+    let up = home.start_ready()?;
+    let demo = home.demo()?;
+    let mut expected = Vec::new();
+    for strategy in ["standard", "batching"] {
+        for (region, point) in [("us-west", "oregon"), ("eu-west", "dublin")] {
+            let name = format!("browser, {strategy}, to {region}/{point}");
+            // Settings come from the cell for one region and from the ingest point for the other: both must serve them.
+            let settings = if region == "us-west" { demo.cell(region)? } else { demo.ingest(region, point)? };
+            let outcome = send(&demo, region, point, strategy, settings, &name).map(|sent| expected.push(sent));
+            tally.check(format!("{name}: delivers everything, talks to nobody else"), outcome);
+        }
+    }
+    follow(tally, &demo, &mut expected);
+    let refused = match demo.patch_source("eu-west", "web", r#"{"ingestionRegion":"oregon"}"#)? {
+        400..500 => Ok(()),
+        status => Err(format!("answered {status}")),
+    };
+    tally.check("a source of eu-west cannot choose oregon", refused);
+
+    let mut kept = Kept::of(&home.data);
+    tally.check("everything comes to the archive", await_archived(home, up, || kept.read(&expected)));
+    for one in &expected {
+        kept.check(tally, one);
+    }
+    kept.check_nothing_else(tally, &expected);
+    Ok(())
+}
+
+fn send(demo: &Demo, region: &'static str, point: &str, strategy: &str, settings: &str, name: &str) -> Result<Expected, String> {
+    let key = demo.source(region, "web")?.key;
+    let report = Client::start(page(settings, key, &run_of(name), strategy, false))?.finish()?;
+    only_talks_to(&report.hosts, settings, demo.ingest(region, point)?)?;
+    expect(demo, region, name, report.sent)
+}
+
+/// One page, loaded twice: in between, the source's owner chooses another ingest point of the same region.
+fn follow(tally: &mut Tally, demo: &Demo, expected: &mut Vec<Expected>) {
+    let mut steps = || {
+        let (region, name) = ("us-west", "browser, its source moved from oregon to dublin");
+        let (settings, key) = (demo.cell(region)?, demo.source(region, "web")?.key);
+        let mut client = Client::start(page(settings, key, &run_of(name), "standard", true))?;
+        let before = client.page_load()?;
+        only_talks_to(&before.hosts, settings, demo.ingest(region, "oregon")?)?;
+        expected.push(expect(demo, region, "browser, before its source moved", before.sent)?);
+
+        match demo.patch_source(region, "web", r#"{"ingestionRegion":"dublin"}"#)? {
+            200 => {}
+            status => return Err(format!("the change of the ingestion region was answered {status}")),
+        }
+        client.go_on()?;
+        let after = client.finish()?;
+        only_talks_to(&after.hosts, settings, demo.ingest(region, "dublin")?)?;
+        expected.push(expect(demo, region, "browser, after its source moved", after.sent)?);
+        Ok(())
+    };
+    tally.check("a page follows its source to another ingest point at its next load, without a change of code", steps());
+}
+
+fn expect(demo: &Demo, region: &'static str, name: &str, sent: Vec<crate::client::Sent>) -> Result<Expected, String> {
+    if sent.is_empty() {
+        return Err("sent nothing".to_owned());
+    }
+    Ok(Expected { name: name.to_owned(), region, source_id: demo.source(region, "web")?.id.to_owned(), sent, ip: PAGE_IP })
+}
+
+fn page(settings: &str, key: &str, run: &str, strategy: &str, reload: bool) -> Command {
+    let mut command = Command::new("node");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/client.mjs")).args([settings, key, run, strategy]);
+    if reload {
+        command.arg("--reload");
+    }
+    command
+}
+
+fn only_talks_to(hosts: &[String], settings: &str, point: &str) -> Result<(), String> {
+    let mut allowed = [settings, point].map(|url| url.trim_start_matches("http://").trim_end_matches('/')).to_vec();
+    allowed.sort_unstable();
+    allowed.dedup();
+    if hosts == allowed { Ok(()) } else { Err(format!("the page talked to {hosts:?}, not to {allowed:?}")) }
+}
+
+fn run_of(name: &str) -> String {
+    name.replace(", ", "-").replace([' ', '/'], "-")
+}

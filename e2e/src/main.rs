@@ -1,0 +1,62 @@
+//! Domicile from outside: the release binary, real clients, kill -9, and the archive read back.
+//!
+//! Everything here knows only what a user knows: the command line, `demo.json`, HTTP, and the layout of the archive. Run it by
+//! `cargo xtask test --suite sdks|browser|crash`, which builds the binary and installs the clients first.
+//!
+//! - Each check prints a line; the last line counts them: `N passed, N failed`.
+//! - A failed run keeps its data folder, with the log of `up` in it, and says where.
+
+mod archive;
+mod browser;
+mod client;
+mod crash;
+mod http;
+mod json;
+mod kept;
+mod sdks;
+mod tally;
+mod up;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(about = "Tests of the release binary from outside")]
+struct Arguments {
+    /// The release binary
+    #[arg(long)]
+    domicile: PathBuf,
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// Real SDKs against three ingest points, compared with the archive
+    Sdks {
+        /// Where the clients' packages are: `python/`, `java/`, `go/`
+        #[arg(long)]
+        tools: PathBuf,
+    },
+    /// The browser SDK in headless Chromium, and a source that moves to another ingest point
+    Browser,
+    /// Clients that never stop sending while the process is killed again and again
+    Crash {
+        #[arg(long, default_value_t = 30)]
+        rounds: u32,
+        /// Replays the moments of the kills and the sizes of the batches
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let tally = match arguments.suite {
+        Suite::Sdks { tools } => sdks::run(&arguments.domicile, &tools),
+        Suite::Browser => browser::run(&arguments.domicile),
+        Suite::Crash { rounds, seed } => crash::run(&arguments.domicile, rounds, seed),
+    };
+    tally.close()
+}

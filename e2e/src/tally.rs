@@ -1,0 +1,36 @@
+//! The checks of one run: each prints a line when it is known, the last line counts them.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+#[derive(Default)]
+pub struct Tally {
+    passed: u32,
+    failed: u32,
+}
+
+impl Tally {
+    /// Counts one check and prints it. `Err` says what does not hold.
+    pub fn check<E: Display>(&mut self, promise: impl Display, outcome: Result<(), E>) {
+        match outcome {
+            Ok(()) => {
+                self.passed += 1;
+                println!("ok      {promise}");
+            }
+            Err(why) => {
+                self.failed += 1;
+                println!("FAILED  {promise}\n        {why}");
+            }
+        }
+    }
+
+    pub fn failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// Prints the closing line. A run without a single check has failed too.
+    pub fn close(self) -> ExitCode {
+        println!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}

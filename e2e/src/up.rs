@@ -1,0 +1,214 @@
+//! A running `domicile up`: its data folder, its ports, its end by SIGTERM or by kill -9.
+
+use crate::http::Connection;
+use serde_json::Value;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const READY_MAX: Duration = Duration::from_secs(30);
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// Where one `up` lives; it may start there many times.
+pub struct Home {
+    domicile: PathBuf,
+    pub data: PathBuf,
+    port_base: u16,
+}
+
+impl Home {
+    /// A fresh data folder named after the suite, and ports that are free now.
+    pub fn fresh(domicile: &Path, suite: &str) -> io::Result<Self> {
+        let data = std::env::temp_dir().join(format!("domicile-{suite}-{}", std::process::id()));
+        fs::create_dir_all(&data)?;
+        Ok(Self { domicile: domicile.to_owned(), data, port_base: free_port_base()? })
+    }
+
+    /// Starts `up` and does not wait. What it prints is added to `up.log` in the data folder.
+    pub fn start(&self) -> io::Result<Up> {
+        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
+        let mut child = Command::new(&self.domicile)
+            .args(["up", "--port-base", &self.port_base.to_string(), "--data"])
+            .arg(&self.data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.try_clone()?)
+            .spawn()?;
+        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Up { child, ready: watch_for_ready(stdout, log), log: self.log() })
+    }
+
+    /// Starts `up` and waits for its line `domicile is ready`.
+    pub fn start_ready(&self) -> Result<Up, String> {
+        let mut up = self.start().map_err(|error| format!("{}: {error}", self.domicile.display()))?;
+        up.await_ready()?;
+        Ok(up)
+    }
+
+    /// Runs another command of the binary on the same data folder: `Err` with what it printed unless it ends with 0.
+    pub fn command(&self, name: &str) -> Result<(), String> {
+        let run = Command::new(&self.domicile).arg(name).arg("--data").arg(&self.data).output();
+        let run = run.map_err(|error| format!("{}: {error}", self.domicile.display()))?;
+        match run.status.success() {
+            true => Ok(()),
+            false => Err(format!("{}: {}{}", run.status, String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr))),
+        }
+    }
+
+    pub fn demo(&self) -> Result<Demo, String> {
+        let path = self.data.join("demo.json");
+        let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        serde_json::from_str(&text).map(Demo).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Removes the folder after a good run; keeps it after a bad one and says where it is.
+    pub fn leave(self, failed: bool) {
+        if failed {
+            println!("kept: {} (the log of `up` is {})", self.data.display(), self.log().display());
+        } else if let Err(error) = fs::remove_dir_all(&self.data) {
+            println!("could not remove {}: {error}", self.data.display());
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.data.join("up.log")
+    }
+}
+
+/// A process that was started. Dropped, it is killed.
+pub struct Up {
+    child: Child,
+    ready: Receiver<()>,
+    log: PathBuf,
+}
+
+impl Up {
+    pub fn await_ready(&mut self) -> Result<(), String> {
+        match self.ready.recv_timeout(READY_MAX) {
+            Ok(()) => Ok(()),
+            Err(RecvTimeoutError::Timeout) => Err(format!("not ready after {READY_MAX:?}; its log ends: {}", self.last_words())),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+                Err(format!("`up` ended before it was ready ({status}); its log ends: {}", self.last_words()))
+            }
+        }
+    }
+
+    /// kill -9. `Err` when the process had already ended by itself.
+    pub fn kill(mut self) -> Result<(), String> {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            return Err(format!("`up` ended by itself ({status}); its log ends: {}", self.last_words()));
+        }
+        self.child.kill().and_then(|()| self.child.wait()).map(drop).map_err(|error| format!("cannot kill `up`: {error}"))
+    }
+
+    /// SIGTERM, then exit code 0 within [`STOP_MAX`].
+    pub fn stop(mut self) -> Result<(), String> {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        if !sent.is_ok_and(|status| status.success()) {
+            return Err(format!("`up` was not there to be stopped; its log ends: {}", self.last_words()));
+        }
+        match wait_for(&mut self.child, STOP_MAX) {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(format!("`up` ended with {status} after SIGTERM; its log ends: {}", self.last_words())),
+            None => Err(format!("`up` did not end within {STOP_MAX:?} of SIGTERM")),
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(5).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n          ")
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // Both fail when the process is gone already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for the end of a process; `None` when it still runs after `max`.
+pub fn wait_for(child: &mut Child, max: Duration) -> Option<ExitStatus> {
+    let start = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if start.elapsed() < max => thread::sleep(Duration::from_millis(20)),
+            _ => return None,
+        }
+    }
+}
+
+/// `demo.json`: what a newcomer is given to try things with.
+pub struct Demo(Value);
+
+impl Demo {
+    pub fn cell(&self, region: &str) -> Result<&str, String> {
+        self.text(&format!("/regions/{region}/api"))
+    }
+
+    pub fn ingest(&self, region: &str, point: &str) -> Result<&str, String> {
+        self.text(&format!("/regions/{region}/ingest/{point}"))
+    }
+
+    /// A source of the region's demo workspace, `web` or `server`.
+    pub fn source(&self, region: &str, source: &str) -> Result<Source<'_>, String> {
+        let workspace = format!("acme-{}", region.split('-').next().unwrap_or(region));
+        let at = format!("/regions/{region}/workspaces/{workspace}/sources/{source}");
+        Ok(Source { id: self.text(&format!("{at}/id"))?, key: self.text(&format!("{at}/writeKey"))? })
+    }
+
+    /// `PATCH /api/sources/{id}` as the workspace's owner: the status.
+    pub fn patch_source(&self, region: &str, source: &str, change: &str) -> Result<u16, String> {
+        let bearer = format!("Bearer {}", self.text(&format!("/regions/{region}/token"))?);
+        let path = format!("/api/sources/{}", self.source(region, source)?.id);
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        let answer = Connection::to(self.cell(region)?)
+            .and_then(|mut cell| cell.request("PATCH", &path, &headers, change.as_bytes()))
+            .map_err(|error| format!("PATCH {path}: {error}"))?;
+        Ok(answer.status)
+    }
+
+    fn text(&self, at: &str) -> Result<&str, String> {
+        self.0.pointer(at).and_then(Value::as_str).ok_or_else(|| format!("demo.json has no {at}"))
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub id: &'a str,
+    pub key: &'a str,
+}
+
+/// Copies what `up` prints to the log and reports its line `domicile is ready`; the sender is dropped when `up` ends.
+fn watch_for_ready(stdout: impl io::Read + Send + 'static, mut log: File) -> Receiver<()> {
+    let (report, ready) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // A log that cannot be written is missed when a test fails; it must not fail one.
+            let _ = writeln!(log, "{line}");
+            if line == "domicile is ready" {
+                let _ = report.send(());
+            }
+        }
+    });
+    ready
+}
+
+/// The first port of a row whose members that `up` uses are free: 1, 5 and 2 of them.
+fn free_port_base() -> io::Result<u16> {
+    let offsets = [0, 100, 101, 102, 103, 104, 200, 201];
+    let first = 20_000 + (std::process::id() % 40) as u16 * 500;
+    (0..20u16)
+        .map(|row| first + row * 500)
+        .find(|base| offsets.iter().all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok()))
+        .ok_or_else(|| io::Error::other("no free row of ports between 20000 and 50000"))
+}
