@@ -132,13 +132,6 @@ mod base64_of {
     }
 }
 
-/// Bytes of one request's body, for the figures.
-pub fn body_bytes(shape: Shape) -> usize {
-    let template = Template::new(shape, "", "");
-    let head = template.bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(0, |n| n + 4);
-    template.bytes.len() - head
-}
-
 /// The events of one request, one a line: what an archive would compress.
 pub fn sample_events(batch: usize) -> Vec<u8> {
     let (mut out, mut ids) = (Vec::new(), Vec::new());

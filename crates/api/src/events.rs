@@ -40,7 +40,7 @@ pub(crate) async fn live(
 }
 
 /// A stream of server-sent events as an answer.
-pub(crate) fn stream(live: LiveEvents) -> Response {
+pub fn stream(live: LiveEvents) -> Response {
     let mut response = Body::from_stream(live.pieces()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

@@ -36,5 +36,6 @@ mod workspaces;
 pub use answer::ApiError;
 pub use balance_keeper::{Balance, BalanceKeeper, KeeperError};
 pub use cell::{Addresses, ArchiveView, Cell, Sending, Sent, SentState};
+pub use events::stream;
 pub use live::{LiveEvents, LiveSeats, Seen, SourceNames, recent};
 pub use router::router;

@@ -213,12 +213,8 @@ impl LiveEvents {
             let piece;
             (piece, self) = read.await.ok()?;
             match piece {
-                // The log's own part reports damage; the viewer sees the stream end.
-                Err(error) => {
-                    tracing::warn!(%error, "a live view ended");
-                    return None;
-                }
-                Ok(None) => return None,
+                // An error was logged where it arose; the viewer sees the stream end, and may open it again.
+                Err(_) | Ok(None) => return None,
                 Ok(Some(piece)) if !piece.is_empty() => return Some((Bytes::from(piece), self)),
                 Ok(Some(_)) => {}
             }

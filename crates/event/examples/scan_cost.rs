@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 const EVENTS: usize = 50;
-const ROUNDS: usize = 15;
-const PASSES: usize = 400;
+const ROUNDS: usize = 61;
+const PASSES: usize = 50;
 
 fn event(n: usize) -> String {
     format!(

@@ -1,7 +1,6 @@
 //! What the pipeline reads of a `context`, an event's own or the one that a batch shares.
 
-use crate::cursor::Fault;
-use crate::field::each_member;
+use crate::cursor::{Cursor, Fault, Unwatched, Watch};
 use crate::text::text;
 use std::borrow::Cow;
 
@@ -26,36 +25,38 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Reads a raw JSON value that has been scanned. What is not an object has nothing in it.
     pub fn read(raw: &'a [u8]) -> Self {
+        let mut cursor = Cursor::new(raw);
+        cursor.space(&mut Unwatched);
+        Self::pass(&mut cursor, &mut Unwatched, 0).unwrap_or_default()
+    }
+
+    /// Passes the value at the cursor, which is inside of `depth` lists and objects, and reads it on the way.
+    pub(crate) fn pass<W: Watch>(cursor: &mut Cursor<'a>, watch: &mut W, depth: usize) -> Result<Self, Fault> {
         let mut context = Self::default();
-        let mut library: &[u8] = b"";
-        let read = each_member(raw, |cursor, key, value| {
-            let value = cursor.raw(value);
-            let present = value != b"null";
+        if cursor.peek() != b'{' {
+            cursor.value(watch, depth)?;
+            return Ok(context);
+        }
+        cursor.object(watch, depth, |cursor, watch, key| {
+            if cursor.is(key, "library") {
+                (context.has_library, context.library_name) = pass_library(cursor, watch, depth + 1)?;
+                return Ok::<(), Fault>(());
+            }
+            let start = cursor.at();
+            cursor.value(watch, depth + 1)?;
+            let value = cursor.raw(start..cursor.at());
             if cursor.is(key, "ip") {
-                context.ip = present;
-                context.ip_is_null = !present;
+                context.ip = value != b"null";
+                context.ip_is_null = !context.ip;
             } else if cursor.is(key, "direct") {
                 context.direct = value == b"true";
-                context.has_direct = present;
-            } else if cursor.is(key, "library") {
-                library = value;
-                context.has_library = present;
+                context.has_direct = value != b"null";
             } else if cursor.is(key, "channel") {
                 context.channel = text(value);
             }
             Ok(())
-        });
-        let read = read.and_then(|()| {
-            each_member(library, |cursor, key, value| {
-                if cursor.is(key, "name") {
-                    context.library_name = text(cursor.raw(value));
-                }
-                Ok(())
-            })
-        });
-        // A context or library of another shape has nothing to be read.
-        let _: Result<(), Fault> = read;
-        context
+        })?;
+        Ok(context)
     }
 
     /// This context over the one that its batch shares: what this one lacks, `shared` gives.
@@ -75,4 +76,27 @@ impl<'a> Context<'a> {
         }
         self
     }
+}
+
+/// Passes the value of `library`: whether there is one, and its name.
+fn pass_library<'a, W: Watch>(
+    cursor: &mut Cursor<'a>,
+    watch: &mut W,
+    depth: usize,
+) -> Result<(bool, Option<Cow<'a, str>>), Fault> {
+    let start = cursor.at();
+    let mut name = None;
+    if cursor.peek() != b'{' {
+        cursor.value(watch, depth)?;
+        return Ok((cursor.raw(start..cursor.at()) != b"null", name));
+    }
+    cursor.object(watch, depth, |cursor, watch, key| {
+        let start = cursor.at();
+        cursor.value(watch, depth + 1)?;
+        if cursor.is(key, "name") {
+            name = text(cursor.raw(start..cursor.at()));
+        }
+        Ok::<(), Fault>(())
+    })?;
+    Ok((true, name))
 }

@@ -23,7 +23,6 @@ use crate::text::{json_string, text};
 use crate::time::{Stamp, parse_time};
 use crate::{Call, Context, Facts, merge};
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::net::IpAddr;
 
 /// What the pipeline adds to an event. Raw values are JSON as scanned.
@@ -224,8 +223,9 @@ impl<'w> Writer<'w, '_> {
     }
 
     fn stamp(&mut self, ms: i64) {
-        // A Vec takes every write.
-        let _ = write!(self.out, "\"{}\"", Stamp::of(ms));
+        self.out.push(b'"');
+        self.out.extend_from_slice(Stamp::of(ms).as_bytes());
+        self.out.push(b'"');
     }
 
     fn shared_sent_at(&self) -> Option<&'w [u8]> {

@@ -115,7 +115,8 @@ impl Edits {
         // A value that is no JSON was never scanned; what is found before its fault holds all the same.
         let _: Result<(), Fault> = cursor.value(&mut mender, 0).and_then(|()| cursor.end(&mut mender));
         let mut edits = mender.edits;
-        edits.sort_unstable_by_key(|edit| (edit.at.start, std::cmp::Reverse(edit.at.end)));
+        // No two start at one byte: a line break, a backslash and a key's quote are different bytes.
+        edits.sort_unstable_by_key(|edit| edit.at.start);
         let mut end = 0;
         edits.retain(|edit| {
             let outside = edit.at.start >= end;

@@ -7,7 +7,7 @@
 
 use crate::cursor::{Cursor, Fault};
 use crate::repair::{Edits, Suspicion};
-use crate::text::text;
+use crate::text::{decode, text};
 use crate::time::parse_time;
 use crate::{Call, Context, EVENT_BYTES_MAX};
 use std::borrow::Cow;
@@ -70,7 +70,7 @@ pub fn read(raw: &[u8], call: Option<Call>) -> Result<Facts<'_>, Wrong> {
     if raw.len() > EVENT_BYTES_MAX {
         return Err(Wrong::EventTooLarge);
     }
-    let item = Item::read(raw).ok_or(Wrong::NotObject)?;
+    let (item, context) = Item::read(raw).ok_or(Wrong::NotObject)?;
     let call = match call {
         Some(call) => call,
         None => item.text(Field::Type).and_then(|name| Call::named(&name)).ok_or(Wrong::TypeUnknown)?,
@@ -82,7 +82,6 @@ pub fn read(raw: &[u8], call: Option<Call>) -> Result<Facts<'_>, Wrong> {
     }
     item.check(call, user_id.is_some())?;
     let timestamp = item.present(Field::Timestamp).or_else(|| item.present(Field::OriginalTimestamp));
-    let context = item.present(Field::Context).map(Context::read).unwrap_or_default();
     Ok(Facts {
         call,
         // One that is neither text nor number is no id, and is no reason to lose the event.
@@ -212,21 +211,25 @@ pub(crate) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// `None` if `raw` is no JSON object.
-    fn read(raw: &'a [u8]) -> Option<Self> {
+    /// With what its context says; `None` if `raw` is no JSON object.
+    fn read(raw: &'a [u8]) -> Option<(Self, Context<'a>)> {
         // Items of a scanned body are UTF-8; this holds the line for bytes that are not.
         std::str::from_utf8(raw).ok()?;
         let mut suspicion = Suspicion::new();
         let mut members = Vec::with_capacity(32);
+        let mut context = Context::default();
         let mut cursor = Cursor::new(raw);
         cursor.space(&mut suspicion);
         let walk = cursor.object(&mut suspicion, 0, |cursor, suspicion, key| {
-            let value_start = cursor.at() as u32;
-            cursor.value(suspicion, 1)?;
             let field = match key.escaped {
                 false => Field::named(cursor.raw(key.start..key.end)),
                 true => Field::named(cursor.decode(key).as_bytes()),
             };
+            let value_start = cursor.at() as u32;
+            match field {
+                Field::Context => context = Context::pass(cursor, suspicion, 1)?,
+                _ => cursor.value(suspicion, 1)?,
+            }
             members.push(Member { field, start: key.start as u32 - 1, value_start, value_end: cursor.at() as u32 });
             Ok::<(), Fault>(())
         });
@@ -243,7 +246,7 @@ impl<'a> Item<'a> {
                 *slot = place as u16 + 1;
             }
         }
-        Some(Self { raw, members, edits, places })
+        Some((Self { raw, members, edits, places }, context))
     }
 
     /// The raw value of a field that is there.
@@ -281,7 +284,7 @@ impl<'a> Item<'a> {
     fn id(&self, field: Field) -> Result<Option<Cow<'a, str>>, Wrong> {
         let Some(raw) = self.present(field) else { return Ok(None) };
         if is_number(raw) {
-            return Ok(Some(String::from_utf8_lossy(raw)));
+            return Ok(Some(decode(raw, false)));
         }
         let id = text(raw).ok_or(Wrong::IdNotString)?;
         Ok(Some(id).filter(|id| !id.is_empty()))

@@ -241,6 +241,7 @@ fn lone_surrogates_become_replacement_characters_in_place() {
         (r#""x":"\ud83d\udca5""#, r#""x":"\ud83d\udca5""#),
         (r#""x":"\ud800\ud83d\udca5\udca5""#, r#""x":"\ufffd\ud83d\udca5\ufffd""#),
         (r#""x":"\ud800\n\\ud800""#, r#""x":"\ufffd\n\\ud800""#),
+        (r#""x":"\u0041\udc00""#, r#""x":"\u0041\ufffd""#),
         (r#""\ud800":{"\udc00":["\ud800"]}"#, r#""\ufffd":{"\ufffd":["\ufffd"]}"#),
         (r#""properties":{"a":1,"\ud800":2,"\udc00":3}"#, r#""properties":{"a":1,"\ufffd":3}"#),
         (r#""anonymousId":"\ud800""#, r#""anonymousId":"\ufffd""#),

@@ -28,6 +28,15 @@ pub(crate) struct Recovered {
     pub log_time: Millis,
 }
 
+/// Before anything is believed: the last segment as it is on disk, and not as the system remembers it. Bytes that a
+/// killed program wrote and never synced would else be counted, decided on, and gone after a power loss.
+pub(crate) fn settle_last(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
+    let entries = disk.list(folder).map_err(|e| OpenError::io(folder, e))?;
+    let Some(last) = entries.iter().rfind(|entry| entry.name.ends_with(".log")) else { return Ok(()) };
+    let path = folder.join(&last.name);
+    disk.settle(&path).map_err(|e| OpenError::io(&path, e))
+}
+
 /// Reads the last segment frame by frame; hands each good one to `on_frame`.
 pub(crate) fn recover(
     disk: &dyn Disk,

@@ -2,7 +2,7 @@
 
 use crate::error::{OpenError, WriteError};
 use crate::frame::Header;
-use crate::recovery::{Closed, recover};
+use crate::recovery::{Closed, recover, settle_last};
 use crate::segment::{Segment, SegmentHeader, find_segments};
 use crate::store::{LogSettings, Store, Tail};
 use crate::{Position, Span};
@@ -53,6 +53,7 @@ impl SegmentWriter {
         let disk = world.disk.as_ref();
         disk.make_folder(folder, true).map_err(|e| OpenError::io(folder, e))?;
         let closed = Closed::read(disk, folder)?;
+        settle_last(disk, folder)?;
         let (mut segments, unborn) = find_segments(disk, folder)?;
         let (mut next, mut log_time, mut sequence, mut previous_bytes) = (Position(0), Millis(i64::MIN), 0, 0);
         let mut origins = BTreeMap::new();

@@ -289,6 +289,14 @@ impl Disk for SimDisk {
         }
     }
 
+    fn settle(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.enter()?;
+        let number = file_number(state.names.get(path))?.ok_or(io::ErrorKind::NotFound)?;
+        state.sync(number)?;
+        state.files[number].forget();
+        Ok(())
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<DiskEntry>> {
         let mut state = self.enter()?;
         match state.names.get(folder) {

@@ -38,13 +38,18 @@ impl File {
         self.dirty_from = self.live.len();
     }
 
+    /// The system's memory of a synced file goes: what a failed sync dropped is seen to be missing.
+    pub(crate) fn forget(&mut self) {
+        self.live.clone_from(&self.platter);
+        self.dirty_from = self.live.len();
+    }
+
     /// What is left after a power loss: what was synced, and when `torn`, some of the rest.
     pub(crate) fn power_lost(&mut self, torn: Option<&mut Dice>) {
         if let Some(dice) = torn {
             self.write_back_some(dice);
         }
-        self.live.clone_from(&self.platter);
-        self.dirty_from = self.live.len();
+        self.forget();
     }
 
     /// Some dirty sectors reach the platter, in no order; the new length too, or a length between, or not.
