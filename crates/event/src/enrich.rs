@@ -17,8 +17,8 @@
 //!
 //! A field that the event has keeps its place; the others follow behind, always in the same order.
 
+use crate::item::{Field, Member, is_empty_list, is_number};
 use crate::repair::mended;
-use crate::shape::{Field, Member, is_empty_list, is_number};
 use crate::text::{json_string, text};
 use crate::time::{Stamp, parse_time};
 use crate::{Call, Context, Facts, merge};
@@ -172,9 +172,8 @@ impl<'w> Writer<'w, '_> {
         self.comma();
         let item = &self.facts.item;
         let own = item.get(field);
-        let name = field.name();
         self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(field.name());
         self.out.extend_from_slice(b"\":");
         match field {
             Field::Type => json_string(self.out, self.facts.call.as_str()),

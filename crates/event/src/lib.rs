@@ -25,6 +25,7 @@ mod scan;
 mod context;
 mod enrich;
 mod field;
+mod item;
 mod merge;
 mod repair;
 mod shape;

@@ -6,7 +6,7 @@
 
 use crate::cursor::Fault;
 use crate::field::each_member;
-use crate::shape::is_empty_list;
+use crate::item::is_empty_list;
 use crate::text::json_string;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ pub(crate) fn write(out: &mut Vec<u8>, own: &[u8], shared: Option<&[u8]>, ip: Op
     out.push(b'}');
 }
 
-struct Shared<'a> {
+struct Entry<'a> {
     key: Cow<'a, str>,
     /// From the opening quote of the key to the end of the value.
     raw: &'a [u8],
@@ -63,18 +63,18 @@ fn merge(out: &mut Vec<u8>, own: &[u8], shared: &[u8], without_ip: bool) {
     }
 }
 
-fn members(raw: &[u8]) -> Vec<Shared<'_>> {
+fn members(raw: &[u8]) -> Vec<Entry<'_>> {
     let mut members = Vec::new();
     // What is no object has no members.
     let _: Result<(), Fault> = each_member(raw, |cursor, key, value| {
         let raw = cursor.raw(key.start - 1..value.end);
-        members.push(Shared { key: cursor.decode(key), raw, is_null: cursor.raw(value) == b"null" });
+        members.push(Entry { key: cursor.decode(key), raw, is_null: cursor.raw(value) == b"null" });
         Ok(())
     });
     members
 }
 
-fn sorted<'m>(members: impl Iterator<Item = &'m Shared<'m>>) -> Vec<&'m str> {
+fn sorted<'m>(members: impl Iterator<Item = &'m Entry<'m>>) -> Vec<&'m str> {
     let mut keys: Vec<&str> = members.map(|member| &*member.key).collect();
     keys.sort_unstable();
     keys

@@ -216,7 +216,7 @@ fn text_value<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Option<Cow<'a
 fn shared(field: &'static str, body: &[u8], range: Option<Range<usize>>) -> Result<Option<Range<u32>>, ScanError> {
     let Some(range) = range else { return Ok(None) };
     let raw = &body[range.clone()];
-    if crate::shape::is_empty_list(raw) {
+    if crate::item::is_empty_list(raw) {
         return Ok(None);
     }
     if !raw.starts_with(b"{") {

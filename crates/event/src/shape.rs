@@ -5,13 +5,11 @@
 //! - A number given as an id is taken as its spelling; any other id that is no text is refused.
 //! - Whatever no rule names is not looked at.
 
-use crate::cursor::{Cursor, Fault};
-use crate::repair::{Edits, Suspicion};
+use crate::item::{Field, Item, is_empty_list, is_number};
 use crate::text::{decode, text};
 use crate::time::parse_time;
 use crate::{Call, Context, EVENT_BYTES_MAX};
 use std::borrow::Cow;
-use std::ops::Range;
 
 /// The rule that an item breaks. It is not kept, and counted under this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,190 +94,7 @@ pub fn read(raw: &[u8], call: Option<Call>) -> Result<Facts<'_>, Wrong> {
     })
 }
 
-/// The names on an event's top level that mean something to the pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Field {
-    AnonymousId,
-    Category,
-    Channel,
-    Context,
-    Event,
-    GroupId,
-    Integrations,
-    MessageId,
-    Name,
-    OriginalTimestamp,
-    PreviousId,
-    ProjectId,
-    Properties,
-    ReceivedAt,
-    SentAt,
-    Timestamp,
-    Traits,
-    Type,
-    UserId,
-    Version,
-    WriteKey,
-    /// The customer's own.
-    Other,
-}
-
-const FIELDS: usize = Field::Other as usize;
-
-impl Field {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AnonymousId => "anonymousId",
-            Self::Category => "category",
-            Self::Channel => "channel",
-            Self::Context => "context",
-            Self::Event => "event",
-            Self::GroupId => "groupId",
-            Self::Integrations => "integrations",
-            Self::MessageId => "messageId",
-            Self::Name => "name",
-            Self::OriginalTimestamp => "originalTimestamp",
-            Self::PreviousId => "previousId",
-            Self::ProjectId => "projectId",
-            Self::Properties => "properties",
-            Self::ReceivedAt => "receivedAt",
-            Self::SentAt => "sentAt",
-            Self::Timestamp => "timestamp",
-            Self::Traits => "traits",
-            Self::Type => "type",
-            Self::UserId => "userId",
-            Self::Version => "version",
-            Self::WriteKey => "writeKey",
-            Self::Other => "",
-        }
-    }
-
-    fn named(name: &[u8]) -> Self {
-        match name {
-            b"anonymousId" => Self::AnonymousId,
-            b"category" => Self::Category,
-            b"channel" => Self::Channel,
-            b"context" => Self::Context,
-            b"event" => Self::Event,
-            b"groupId" => Self::GroupId,
-            b"integrations" => Self::Integrations,
-            b"messageId" => Self::MessageId,
-            b"name" => Self::Name,
-            b"originalTimestamp" => Self::OriginalTimestamp,
-            b"previousId" => Self::PreviousId,
-            b"projectId" => Self::ProjectId,
-            b"properties" => Self::Properties,
-            b"receivedAt" => Self::ReceivedAt,
-            b"sentAt" => Self::SentAt,
-            b"timestamp" => Self::Timestamp,
-            b"traits" => Self::Traits,
-            b"type" => Self::Type,
-            b"userId" => Self::UserId,
-            b"version" => Self::Version,
-            b"writeKey" => Self::WriteKey,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// One member of an event's top level.
-#[derive(Clone, Copy)]
-pub(crate) struct Member {
-    pub field: Field,
-    /// The opening quote of its key.
-    pub start: u32,
-    pub value_start: u32,
-    pub value_end: u32,
-}
-
-impl Member {
-    pub fn value(self) -> Range<usize> {
-        self.value_start as usize..self.value_end as usize
-    }
-}
-
-/// An object's bytes, its members, and what has to be mended when it is written.
-#[derive(Clone)]
-pub(crate) struct Item<'a> {
-    pub raw: &'a [u8],
-    /// In the customer's order, each key once.
-    pub members: Vec<Member>,
-    pub edits: Edits,
-    /// Where in `members` each field is, plus 1; 0 is nowhere.
-    places: [u16; FIELDS],
-}
-
 impl<'a> Item<'a> {
-    /// With what its context says; `None` if `raw` is no JSON object.
-    fn read(raw: &'a [u8]) -> Option<(Self, Context<'a>)> {
-        // Items of a scanned body are UTF-8; this holds the line for bytes that are not.
-        std::str::from_utf8(raw).ok()?;
-        let mut suspicion = Suspicion::new();
-        let mut members = Vec::with_capacity(32);
-        let mut context = Context::default();
-        let mut cursor = Cursor::new(raw);
-        cursor.space(&mut suspicion);
-        let walk = cursor.object(&mut suspicion, 0, |cursor, suspicion, key| {
-            let field = match key.escaped {
-                false => Field::named(cursor.raw(key.start..key.end)),
-                true => Field::named(cursor.decode(key).as_bytes()),
-            };
-            let value_start = cursor.at() as u32;
-            match field {
-                Field::Context => context = Context::pass(cursor, suspicion, 1)?,
-                _ => cursor.value(suspicion, 1)?,
-            }
-            members.push(Member { field, start: key.start as u32 - 1, value_start, value_end: cursor.at() as u32 });
-            Ok::<(), Fault>(())
-        });
-        walk.and_then(|()| cursor.end(&mut suspicion)).ok()?;
-        let mut edits = Edits::default();
-        if suspicion.found() {
-            edits = Edits::of(raw);
-            members.retain(|member| !edits.takes_out(member.start as usize));
-        }
-        let mut places = [0; FIELDS];
-        for (place, member) in members.iter().enumerate() {
-            if let Some(slot) = places.get_mut(member.field as usize) {
-                // An event's 32 KiB hold fewer than 65,535 members.
-                *slot = place as u16 + 1;
-            }
-        }
-        Some((Self { raw, members, edits, places }, context))
-    }
-
-    /// The raw value of a field that is there.
-    pub fn get(&self, field: Field) -> Option<&'a [u8]> {
-        self.raw.get(self.member(field)?.value())
-    }
-
-    /// The raw value of a field that is there and not `null`.
-    pub fn present(&self, field: Field) -> Option<&'a [u8]> {
-        self.get(field).filter(|raw| *raw != b"null")
-    }
-
-    /// The value of a field that is there, as it is to be written.
-    pub fn mended(&self, field: Field) -> Option<Cow<'a, [u8]>> {
-        let member = self.member(field)?;
-        let raw = self.raw.get(member.value())?;
-        if self.edits.is_empty() {
-            return Some(Cow::Borrowed(raw));
-        }
-        let mut mended = Vec::with_capacity(raw.len());
-        self.edits.copy(&mut mended, self.raw, member.value());
-        Some(Cow::Owned(mended))
-    }
-
-    fn member(&self, field: Field) -> Option<Member> {
-        let place = usize::from(*self.places.get(field as usize)?);
-        self.members.get(place.checked_sub(1)?).copied()
-    }
-
-    fn text(&self, field: Field) -> Option<Cow<'a, str>> {
-        self.get(field).and_then(text)
-    }
-
     /// An id that is there and not empty; a number's spelling.
     fn id(&self, field: Field) -> Result<Option<Cow<'a, str>>, Wrong> {
         let Some(raw) = self.present(field) else { return Ok(None) };
@@ -333,14 +148,4 @@ impl<'a> Item<'a> {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a raw JSON value is a number.
-pub(crate) fn is_number(raw: &[u8]) -> bool {
-    matches!(raw.first(), Some(b'-' | b'0'..=b'9'))
-}
-
-/// Whether a raw JSON value is a list with nothing in it.
-pub(crate) fn is_empty_list(raw: &[u8]) -> bool {
-    raw.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).is_some_and(|inside| inside.trim_ascii().is_empty())
 }
