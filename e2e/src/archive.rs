@@ -91,9 +91,10 @@ pub fn await_archived(home: &Home, up: Up, mut missing: impl FnMut() -> Result<u
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     match fs::read_dir(folder) {
-        Ok(entries) => {
-            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(|error| format!("{}: {error}", folder.display()))
-        }
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("{}: {error}", folder.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(format!("{}: {error}", folder.display())),
     }

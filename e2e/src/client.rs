@@ -42,7 +42,9 @@ impl Client {
             return Err(format!("{program}: no pipes"));
         };
         let (report, lines) = mpsc::channel();
-        thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| report.send(line)));
+        thread::spawn(move || {
+            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| report.send(line))
+        });
         let errors = thread::spawn(move || {
             let mut text = String::new();
             // What cannot be read as text is missed in an error message and nowhere else.
@@ -93,7 +95,10 @@ impl Client {
                     return Ok(report);
                 }
             } else {
-                let id = value.get("messageId").and_then(Json::text).ok_or_else(|| format!("printed {line:?}: no messageId"))?;
+                let id = value
+                    .get("messageId")
+                    .and_then(Json::text)
+                    .ok_or_else(|| format!("printed {line:?}: no messageId"))?;
                 report.sent.push(Sent { message_id: id.to_owned(), event: value });
             }
         }

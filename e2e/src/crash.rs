@@ -12,7 +12,7 @@ use crate::archive::{Archive, await_archived};
 use crate::http::Connection;
 use crate::kept::REGIONS;
 use crate::tally::Tally;
-use crate::up::{Demo, Home};
+use crate::up::{Demo, Home, Up};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,7 +33,8 @@ const CLIENTS: [(&str, &str, u64); 6] = [
 const USERS: u64 = 3;
 
 pub fn run(domicile: &Path, rounds: u32, seed: Option<u64>) -> Tally {
-    let seed = seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64));
+    let seed =
+        seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64));
     println!("seed {seed}");
     let mut tally = Tally::default();
     match Home::fresh(domicile, "crash") {
@@ -49,25 +50,22 @@ pub fn run(domicile: &Path, rounds: u32, seed: Option<u64>) -> Tally {
 }
 
 fn kill_and_compare(tally: &mut Tally, home: &Home, rounds: u32, seed: u64) -> Result<(), String> {
-    let up = home.start_ready()?;
+    let first = home.start_ready()?;
     let demo = home.demo()?;
     let stop = Arc::new(AtomicBool::new(false));
-    let clients = (0..CLIENTS.len()).map(|number| Sender::start(&demo, number, seed, &stop)).collect::<Result<Vec<_>, _>>()?;
-    up.kill()?;
-    let kills = kill_rounds(home, rounds, seed);
+    let clients =
+        (0..CLIENTS.len()).map(|number| Sender::start(&demo, number, seed, &stop)).collect::<Result<Vec<_>, _>>()?;
+    let during_start = kill_rounds(home, first, rounds, seed)?;
+    tally.check(format!("{rounds} kills, and every start came to be ready"), Ok::<_, String>(()));
 
     // A last run in peace, in which each client brings its open batch to its 200.
-    let up = if kills.is_ok() { Some(home.start_ready()?) } else { None };
+    let up = home.start_ready()?;
     stop.store(true, Ordering::Relaxed);
-    let during_start = kills?;
     let counts: Vec<_> = clients.into_iter().map(Sender::finish).collect::<Result<_, _>>()?;
-    tally.check(format!("{rounds} kills, every start came to be ready"), Ok::<_, String>(()));
-
     let mut archived = Archived::new(&home.data);
-    if let Some(up) = up {
-        let outcome = await_archived(home, up, || archived.read_new(&counts));
-        tally.check("a stop in good order, and everything comes to the archive", outcome);
-    }
+    let outcome = await_archived(home, up, || archived.read_new(&counts));
+    tally.check("a stop in good order, and everything comes to the archive", outcome);
+
     let acknowledged: u64 = counts.iter().sum();
     let (lost, twice) = (archived.lost(&counts), archived.twice());
     println!(
@@ -81,7 +79,8 @@ fn kill_and_compare(tally: &mut Tally, home: &Home, rounds: u32, seed: u64) -> R
     tally.check("each user's events are in order", none(archived.disordered));
     // Less than one batch for each kill and client would have tried nothing.
     let enough = acknowledged >= u64::from(rounds) * CLIENTS.len() as u64;
-    tally.check("the clients were busy", if enough { Ok(()) } else { Err(format!("only {acknowledged} acknowledged")) });
+    tally
+        .check("the clients were busy", if enough { Ok(()) } else { Err(format!("only {acknowledged} acknowledged")) });
 
     let up = home.start_ready()?;
     tally.check("the balance sheet adds up", home.command("balance"));
@@ -89,20 +88,26 @@ fn kill_and_compare(tally: &mut Tally, home: &Home, rounds: u32, seed: u64) -> R
     Ok(())
 }
 
-/// Starts and kills; how many of the kills came during a start.
-fn kill_rounds(home: &Home, rounds: u32, seed: u64) -> Result<u32, String> {
+/// Kills what runs and starts it again, `rounds` times; how many of the kills came during a start.
+fn kill_rounds(home: &Home, first: Up, rounds: u32, seed: u64) -> Result<u32, String> {
     let mut dice = Dice(seed);
     let mut during_start = 0;
+    let mut running = Some(first);
     for round in 1..=rounds {
         let at_round = |why: String| format!("round {round}: {why}");
-        let mut up = home.start().map_err(|error| at_round(error.to_string()))?;
-        if dice.below(5) == 0 {
-            during_start += 1;
-            thread::sleep(Duration::from_millis(dice.below(300)));
-        } else {
-            up.await_ready().map_err(at_round)?;
-            thread::sleep(Duration::from_millis(50 + dice.below(1450)));
-        }
+        let (up, ready) = match running.take() {
+            Some(first) => (first, true),
+            None => {
+                let mut up = home.start().map_err(|error| at_round(error.to_string()))?;
+                let ready = dice.below(5) > 0;
+                if ready {
+                    up.await_ready().map_err(at_round)?;
+                }
+                (up, ready)
+            }
+        };
+        during_start += u32::from(!ready);
+        thread::sleep(Duration::from_millis(if ready { 50 + dice.below(1450) } else { dice.below(300) }));
         up.kill().map_err(at_round)?;
         if round % 100 == 0 {
             println!("{round} of {rounds} rounds");
@@ -143,7 +148,13 @@ impl Sender {
     }
 }
 
-fn send_until(mut line: Line, mut dice: Dice, batch_max: u64, acknowledged: &AtomicU64, stop: &AtomicBool) -> Result<(), String> {
+fn send_until(
+    mut line: Line,
+    mut dice: Dice,
+    batch_max: u64,
+    acknowledged: &AtomicU64,
+    stop: &AtomicBool,
+) -> Result<(), String> {
     /// Tries of one batch after the kills are over, 50 ms apart at least: a client that gets no 200 then is stuck.
     const LAST_TRIES_MAX: u32 = 600;
     let mut next = 0;
@@ -183,7 +194,8 @@ impl Line {
     /// # Errors
     /// A refusal: the events are good, so 4xx is a fault.
     fn send(&mut self, numbers: std::ops::Range<u64>) -> Result<bool, String> {
-        let (path, events) = if self.single { ("/v1/track", numbers.start..numbers.start + 1) } else { ("/v1/batch", numbers) };
+        let (path, events) =
+            if self.single { ("/v1/track", numbers.start..numbers.start + 1) } else { ("/v1/batch", numbers) };
         let events: Vec<_> = events.map(|n| event(self.number, n)).collect();
         let key = &self.key;
         let body = match self.single {
@@ -220,7 +232,7 @@ struct Archived {
     archives: [(&'static str, Archive); 2],
     /// For each client and number: how often.
     times: Vec<Vec<u8>>,
-    /// Each source, client and user's numbers by the position of their file, to be compared in order at the end of a reading.
+    /// The highest number read so far, for each source, client and user.
     last: HashMap<(String, usize, u64), u64>,
     strayed: u64,
     disordered: u64,
@@ -258,7 +270,9 @@ impl Archived {
     }
 
     fn lost(&self, counts: &[u64]) -> u64 {
-        let missing = |(times, count): (&Vec<u8>, &u64)| (0..*count).filter(|n| times.get(*n as usize).is_none_or(|times| *times == 0)).count();
+        let missing = |(times, count): (&Vec<u8>, &u64)| {
+            (0..*count).filter(|n| times.get(*n as usize).is_none_or(|times| *times == 0)).count()
+        };
         self.times.iter().zip(counts).map(missing).sum::<usize>() as u64
     }
 

@@ -94,7 +94,12 @@ fn from_raw(text: &str) -> serde_json::Result<Json> {
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
             let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
-            Json::Object(members.into_iter().map(|(name, raw)| Ok((name, from_raw(raw.get())?))).collect::<Result<_, serde_json::Error>>()?)
+            Json::Object(
+                members
+                    .into_iter()
+                    .map(|(name, raw)| Ok((name, from_raw(raw.get())?)))
+                    .collect::<Result<_, serde_json::Error>>()?,
+            )
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text)?;
@@ -121,7 +126,11 @@ fn canonical(number: &str) -> String {
         return "0".to_owned();
     }
     let dropped = digits.len() - digits.trim_end_matches('0').len();
-    let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX).saturating_sub(fraction.len() as i64).saturating_add(dropped as i64);
+    let exponent = exponent
+        .parse::<i64>()
+        .unwrap_or(i64::MAX)
+        .saturating_sub(fraction.len() as i64)
+        .saturating_add(dropped as i64);
     if exponent == 0 { format!("{sign}{significant}") } else { format!("{sign}{significant}e{exponent}") }
 }
 
@@ -167,7 +176,9 @@ mod tests {
         for (mine, theirs) in [("12.50", "12.5"), ("1e2", "100"), ("-0.0", "0"), ("0.001", "1e-3"), ("120", "1.2E+2")] {
             assert_eq!(differ(mine, theirs), None, "{mine} {theirs}");
         }
-        for (mine, theirs) in [("9007199254740993", "9007199254740992"), ("1", "-1"), ("1", "\"1\""), ("1e400", "1e401")] {
+        for (mine, theirs) in
+            [("9007199254740993", "9007199254740992"), ("1", "-1"), ("1", "\"1\""), ("1e400", "1e401")]
+        {
             assert!(differ(mine, theirs).is_some(), "{mine} {theirs}");
         }
     }

@@ -56,7 +56,12 @@ impl Home {
         let run = run.map_err(|error| format!("{}: {error}", self.domicile.display()))?;
         match run.status.success() {
             true => Ok(()),
-            false => Err(format!("{}: {}{}", run.status, String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr))),
+            false => Err(format!(
+                "{}: {}{}",
+                run.status,
+                String::from_utf8_lossy(&run.stdout),
+                String::from_utf8_lossy(&run.stderr)
+            )),
         }
     }
 
@@ -91,7 +96,9 @@ impl Up {
     pub fn await_ready(&mut self) -> Result<(), String> {
         match self.ready.recv_timeout(READY_MAX) {
             Ok(()) => Ok(()),
-            Err(RecvTimeoutError::Timeout) => Err(format!("not ready after {READY_MAX:?}; its log ends: {}", self.last_words())),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(format!("not ready after {READY_MAX:?}; its log ends: {}", self.last_words()))
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
                 Err(format!("`up` ended before it was ready ({status}); its log ends: {}", self.last_words()))
@@ -104,7 +111,11 @@ impl Up {
         if let Ok(Some(status)) = self.child.try_wait() {
             return Err(format!("`up` ended by itself ({status}); its log ends: {}", self.last_words()));
         }
-        self.child.kill().and_then(|()| self.child.wait()).map(drop).map_err(|error| format!("cannot kill `up`: {error}"))
+        self.child
+            .kill()
+            .and_then(|()| self.child.wait())
+            .map(drop)
+            .map_err(|error| format!("cannot kill `up`: {error}"))
     }
 
     /// SIGTERM, then exit code 0 within [`STOP_MAX`].

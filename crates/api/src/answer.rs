@@ -50,7 +50,8 @@ impl ApiError {
     }
 
     pub(crate) fn unauthenticated() -> Self {
-        let message = "this is not a token of this cell; send `Authorization: Bearer TOKEN` with a token of the workspace";
+        let message =
+            "this is not a token of this cell; send `Authorization: Bearer TOKEN` with a token of the workspace";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", message)
     }
 
@@ -124,7 +125,9 @@ impl From<ControlError> for ApiError {
                 Self::invalid(field, message)
             }
             ControlError::NotFound(resource) => Self::not_found(resource.as_str()),
-            ControlError::Conflict { what, mend } => Self::new(StatusCode::CONFLICT, "conflict", format!("{what}; {mend}")),
+            ControlError::Conflict { what, mend } => {
+                Self::new(StatusCode::CONFLICT, "conflict", format!("{what}; {mend}"))
+            }
             ControlError::Store(error) => error.into(),
         }
     }
@@ -134,7 +137,11 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the control store failed");
         if error.passes() {
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "cannot-store", "this could not be stored now; try again later");
+            return Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "cannot-store",
+                "this could not be stored now; try again later",
+            );
         }
         Self::internal()
     }

@@ -2,12 +2,14 @@
 
 use crate::answer::{ApiError, data};
 use crate::ask::{Caller, Query};
+use crate::balance_keeper::HOURS_KEPT;
 use crate::cell::Cell;
 use axum::Json;
 use axum::extract::State;
 use domicile_control::SourceName;
+use domicile_destinations::DestinationFigures;
 use domicile_event::{Stamp, parse_time};
-use domicile_ledger::{Delivery, Hour, Outcome, Row, Sheet};
+use domicile_ledger::{Consumer, Delivery, Hour, Outcome, Row, Settled, Sheet};
 use domicile_world::Millis;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -17,25 +19,35 @@ use std::time::Duration;
 /// Rows of one answer: a month of hours of a dozen sources.
 const ROWS_MAX: usize = 10_000;
 /// How long an answer waits for the keeper to count what was decided before it was asked for.
-const COUNT_WAIT: Duration = Duration::from_secs(1);
+const COUNT_WAIT: Duration = Duration::from_secs(5);
 
 /// `?source=ID-or-slug&since=TIME`: rows by source and hour, their sums, and whether all of it adds up.
-pub(crate) async fn get(State(cell): State<Arc<Cell>>, caller: Caller, mut query: Query) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn get(
+    State(cell): State<Arc<Cell>>,
+    caller: Caller,
+    mut query: Query,
+) -> Result<Json<Value>, ApiError> {
     let source = query.take("source")?;
     let since = query.take("since")?.map(|text| read_since(&text)).transpose()?;
     query.done()?;
+    // In this order, so that no destination has settled an event that the tally does not have.
+    let others: Vec<Consumer> = cell.figures.all().into_iter().map(consumer).collect();
     let decided = cell.events.end();
     tokio::select! {
         () = cell.balance.counted(decided) => {}
-        () = cell.world.clock.sleep(COUNT_WAIT) => {}
+        () = cell.world.clock.sleep(COUNT_WAIT) => {
+            return Err(ApiError::busy("the balance sheet is still being counted; try again in some seconds"));
+        }
     }
+    let oldest = Hour(Hour::of(cell.world.clock.now()).0 - HOURS_KEPT);
+    let since = since.map(Hour::of).map_or(oldest, |since| since.max(oldest));
     let sheet = move |cell: &Cell| -> Result<Json<Value>, ApiError> {
         let names = named(cell.control.source_names(caller.workspace())?, source.as_deref())?;
         let by_number: BTreeMap<_, _> = names.iter().map(|name| (name.number, name)).collect();
-        let others = cell.sending.as_ref().map(|sending| sending.consumers()).unwrap_or_default();
-        let sheet = cell.balance.sheet(&by_number.keys().copied().collect(), since.map(Hour::of), &others);
+        let sheet = cell.balance.sheet(&by_number.keys().copied().collect(), Some(since), &others);
         if sheet.rows.len() > ROWS_MAX {
-            let message = format!("the sheet would have more than {ROWS_MAX} rows; give a later `since` or one `source`");
+            let message =
+                format!("the sheet would have more than {ROWS_MAX} rows; give a later `since` or one `source`");
             return Err(ApiError::invalid("since", message));
         }
         let rows: Vec<Value> = sheet
@@ -69,11 +81,18 @@ fn read_since(text: &str) -> Result<Millis, ApiError> {
     parse_time(text).map(Millis).ok_or_else(|| ApiError::invalid("since", message))
 }
 
+fn consumer(figures: DestinationFigures) -> Consumer {
+    let settled = figures.hours.iter().map(|hour| {
+        let counts = Settled { off: hour.counts.off, delivered: hour.counts.delivered, dead: hour.counts.dead };
+        ((hour.source, Hour::of(hour.hour)), counts)
+    });
+    Consumer { name: figures.id.to_string(), settled_until: figures.position.0, settled: settled.collect() }
+}
+
 /// The source with this id or slug, or all of them; a slug may have belonged to deleted sources before.
 fn named(names: Vec<SourceName>, wanted: Option<&str>) -> Result<Vec<SourceName>, ApiError> {
     let Some(wanted) = wanted else { return Ok(names) };
-    let found: Vec<_> =
-        names.into_iter().filter(|name| name.id.as_str() == wanted || name.slug == wanted).collect();
+    let found: Vec<_> = names.into_iter().filter(|name| name.id.as_str() == wanted || name.slug == wanted).collect();
     if found.is_empty() { Err(ApiError::not_found("source")) } else { Ok(found) }
 }
 
@@ -93,6 +112,7 @@ fn show_delivery(delivery: &Delivery) -> Value {
     json!({
         "name": delivery.consumer,
         "before": delivery.before,
+        "off": delivery.off,
         "delivered": delivery.delivered,
         "waiting": delivery.waiting,
         "dead": delivery.dead,
@@ -119,6 +139,7 @@ fn total(sheet: &Sheet) -> Value {
                 .entry(&delivery.consumer)
                 .and_modify(|of_all| {
                     of_all.before += delivery.before;
+                    of_all.off += delivery.off;
                     of_all.delivered += delivery.delivered;
                     of_all.dead += delivery.dead;
                     of_all.waiting = of_all.waiting.zip(delivery.waiting).map(|(all, more)| all + more);

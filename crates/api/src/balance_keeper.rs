@@ -3,18 +3,20 @@
 //! ```text
 //! accepted log ──► counts of requests ──┐
 //! event log    ──► decisions ───────────┼─► Tally ──► index/balance.json, at most every 10 s
-//! event log, as far as the archive is ──┘
+//! event log, as far as the archive is ──┤
+//! event log, from each destination on ──┘
 //! ```
 //!
 //! - The checkpoint is a cache: one that is missing, damaged, or of other logs is counted anew from what the logs hold.
 //! - The logs keep what no checkpoint has counted yet, so that a restart counts every event once.
 //! - What a reader of the sheet sees has both logs counted to the same position.
 
+use domicile_destinations::Figures;
 use domicile_ledger::{Consumer, Hour, Outcome, Sheet, Tally, TallyError};
 use domicile_log::{AcceptedLog, AcceptedReader, EventFrame, EventLog, EventReader, Position, ReadError, Span};
-use domicile_workspace::SourceNumber;
+use domicile_workspace::{ConfigVersion, Current, DestinationId, SourceNumber};
 use domicile_world::{Millis, World, write_whole};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,8 +25,11 @@ use tokio::sync::watch;
 /// Frames between two moments at which others may run on this thread.
 const FRAMES_PER_TURN: usize = 256;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
-/// Longer than the logs keep events by default, so that a restart loses no row that the logs still hold.
-const HOURS_KEPT: i64 = 35 * 24;
+/// How often a destination is looked for that the configuration has and that has not begun yet.
+const MEET_EVERY: Duration = Duration::from_secs(1);
+/// Rows are kept for 30 days. The logs keep their events for 32 and destinations their hours for 31, so that a row that is
+/// on the sheet is whole.
+pub(crate) const HOURS_KEPT: i64 = 30 * 24;
 
 /// Why the tally can't go on. Nothing but the balance sheet depends on it.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,12 @@ pub struct BalanceKeeper {
     events: EventReader,
     archived: EventReader,
     archive_progress: watch::Receiver<Position>,
+    log: EventLog,
+    current: Current,
+    versions: watch::Receiver<ConfigVersion>,
+    figures: Figures,
+    /// Whether a destination of the configuration has no column yet.
+    unmet: bool,
     /// When the checkpoint was written, in monotonic time, and whether the tally has changed since.
     saved_at: Duration,
     dirty: bool,
@@ -87,6 +98,7 @@ impl BalanceKeeper {
         accepted: &AcceptedLog,
         events: &EventLog,
         archive_progress: watch::Receiver<Position>,
+        (current, figures): (Current, Figures),
     ) -> Result<(Self, Balance), KeeperError> {
         let tally = load(world, &file, accepted, events);
         let (accepted_until, decided_until, archived_until) = tally.until();
@@ -102,6 +114,11 @@ impl BalanceKeeper {
             events: events.reader("balance sheet", Position(decided_until))?,
             archived: events.reader("balance sheet: archive", Position(archived_until))?,
             archive_progress,
+            log: events.clone(),
+            versions: current.versions(),
+            current,
+            figures,
+            unmet: true,
             saved_at: world.clock.monotonic(),
             dirty: false,
         };
@@ -113,22 +130,77 @@ impl BalanceKeeper {
     /// Reads with blocking calls, in turns: give it a thread if others on this one are in a hurry. A dropped future loses
     /// at most what the last checkpoint does not have, and a restart counts that again.
     pub async fn run(mut self) -> Result<(), KeeperError> {
-        let mut archive_gone = false;
+        let (mut archive_gone, mut versions_gone) = (false, false);
         loop {
             while self.turn()? {
                 tokio::task::yield_now().await;
             }
-            self.save_if_due();
+            if self.unmet {
+                self.meet_destinations()?;
+            }
+            self.save_if_due()?;
             let until_due = CHECKPOINT_EVERY.saturating_sub(self.since_saved());
-            let timer = self.world.clock.sleep(until_due);
+            let timer = self.world.clock.sleep(if self.unmet { until_due.min(MEET_EVERY) } else { until_due });
             tokio::select! {
                 more = self.events.more() => if !more { break },
                 changed = self.archive_progress.changed(), if !archive_gone => archive_gone = changed.is_err(),
-                () = timer, if self.dirty => {}
+                changed = self.versions.changed(), if !versions_gone => {
+                    versions_gone = changed.is_err();
+                    self.unmet = true;
+                }
+                () = timer, if self.dirty || self.unmet => {}
             }
         }
         while self.turn()? {}
         self.save();
+        Ok(())
+    }
+
+    /// Gives each destination of the configuration its column, as soon as it has begun, and takes away those of
+    /// destinations that are gone.
+    fn meet_destinations(&mut self) -> Result<(), KeeperError> {
+        let snapshot = self.current.load();
+        let wanted: BTreeMap<&DestinationId, SourceNumber> = snapshot
+            .destinations
+            .iter()
+            .filter_map(|destination| Some((&destination.id, snapshot.source(&destination.source)?.number)))
+            .collect();
+        let (have, from, until) = {
+            let tally = lock(&self.tally);
+            let have: BTreeMap<_, _> =
+                tally.owing().map(|(id, from)| (DestinationId::new(id), Position(from))).collect();
+            (have, Position(tally.from()), Position(tally.until().1))
+        };
+        let mut unmet = false;
+        let mut new = Vec::new();
+        for (id, source) in &wanted {
+            match self.figures.of(id) {
+                None => unmet = true,
+                Some(figures) if have.get(*id) == Some(&figures.from) => {}
+                Some(figures) => new.push(((*id).clone(), *source, figures.from, Vec::new())),
+            }
+        }
+        if let Some(first) = new.iter().map(|(_, _, begun, _)| *begun).min() {
+            let mut reader = self.log.reader("balance sheet: destinations", first.max(from).min(until))?;
+            while reader.position() < until {
+                let Some(frame) = reader.next()? else { break };
+                let EventFrame::Decided(decided) = frame else { continue };
+                for (_, source, begun, kept) in &mut new {
+                    if *source == decided.source && *begun <= decided.span.first {
+                        kept.push((decided.received_at, decided.kept().len() as u64));
+                    }
+                }
+            }
+        }
+        let mut tally = lock(&self.tally);
+        for gone in have.keys().filter(|id| !wanted.contains_key(id)) {
+            tally.end_owing(gone.as_str());
+        }
+        for (id, source, begun, kept) in new {
+            tally.begin_owing(id.as_str(), source, begun.0, kept);
+        }
+        drop(tally);
+        self.unmet = unmet;
         Ok(())
     }
 
@@ -176,10 +248,13 @@ impl BalanceKeeper {
         self.world.clock.monotonic().saturating_sub(self.saved_at)
     }
 
-    fn save_if_due(&mut self) {
+    fn save_if_due(&mut self) -> Result<(), KeeperError> {
         if self.dirty && self.since_saved() >= CHECKPOINT_EVERY {
+            // A destination that could not begin at once may since have begun elsewhere than it said.
+            self.meet_destinations()?;
             self.save();
         }
+        Ok(())
     }
 
     /// Writes the checkpoint and lets the logs go up to it. A full disk only means that more is counted again later.

@@ -4,12 +4,11 @@ use crate::answer::ApiError;
 use crate::balance_keeper::Balance;
 use crate::live::LiveSeats;
 use domicile_control::Store;
+use domicile_destinations::Figures;
 use domicile_ingest::PublicUrls;
-use domicile_ledger::Consumer;
 use domicile_log::{AcceptedLog, EventLog, Position};
-use domicile_region::{Country, Region, RegionId, Topology};
-use domicile_workspace::{DestinationId, SourceNumber};
-use domicile_world::{Millis, World};
+use domicile_region::{Region, RegionId, Topology};
+use domicile_world::World;
 use object_store::ObjectStore;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,8 +26,8 @@ pub struct Cell {
     pub events: EventLog,
     pub balance: Balance,
     pub archive: ArchiveView,
-    /// `None` where nothing sends (a cell without destinations' part).
-    pub sending: Option<Arc<dyn Sending>>,
+    /// What the destinations tell about themselves.
+    pub figures: Figures,
     /// Bounds how many look at the event log at once.
     pub live: LiveSeats,
 }
@@ -64,47 +63,4 @@ pub struct ArchiveView {
     pub store: Arc<dyn ObjectStore>,
     /// Every kept event before it is in the store.
     pub progress: watch::Receiver<Position>,
-}
-
-/// What the destinations tell about themselves. Both functions may read files: they are called on a blocking thread.
-pub trait Sending: Send + Sync {
-    /// Each destination's counts, for the balance sheet.
-    fn consumers(&self) -> Vec<Consumer>;
-
-    /// Where the kept event at `position` of a source was sent, is waiting to be sent, or will not be sent any more.
-    fn sent(&self, source: SourceNumber, position: Position) -> Vec<Sent>;
-}
-
-/// One event at one destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    pub destination: DestinationId,
-    pub state: SentState,
-    pub host: Option<String>,
-    pub country: Option<Country>,
-    /// The status of the last answer.
-    pub status: Option<u16>,
-    pub attempts: u32,
-    pub at: Option<Millis>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SentState {
-    /// Decided before the destination existed.
-    Before,
-    Waiting,
-    Delivered,
-    Dead,
-}
-
-impl SentState {
-    /// The balance sheet's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::Waiting => "waiting",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
-    }
 }

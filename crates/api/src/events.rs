@@ -2,16 +2,16 @@
 
 use crate::answer::{ApiError, data};
 use crate::ask::{Caller, Id, Query};
-use crate::cell::{Cell, Sent};
+use crate::cell::Cell;
 use crate::life::{self, Found};
 use crate::live::{LiveEvents, SourceNames};
+use crate::sent;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domicile_archive::object_of;
 use domicile_control::Resource;
-use domicile_event::Stamp;
 use domicile_ledger::Outcome;
 use domicile_log::Position;
 use domicile_workspace::SourceId;
@@ -69,17 +69,17 @@ pub(crate) async fn life(
         cell.control.note_view(&caller.actor(), caller.workspace(), "event", &wanted)?;
         let names = SourceNames::of(cell, caller.workspace())?;
         let search = life::search(cell, &names, &wanted)?;
-        // Asked here, because it may read files.
-        let sent: Vec<_> = search.found.iter().map(|found| sent(cell, found)).collect();
-        Ok((search, sent))
+        Ok(search)
     };
-    let (search, sent) = cell.blocking(search).await?;
+    let search = cell.blocking(search).await?;
     if search.found.is_empty() {
         return Err(Resource::Event.into());
     }
     let mut occurrences = Vec::with_capacity(search.found.len());
-    for (found, sent) in search.found.iter().zip(sent) {
-        occurrences.push(occurrence(&cell, found, &sent).await);
+    let attempts = cell.figures.attempts_of(&message_id);
+    for found in &search.found {
+        let sent = if found.is_kept() { sent::of(&cell, found, &attempts) } else { Vec::new() };
+        occurrences.push(occurrence(&cell, found, sent).await);
     }
     Ok(data(json!({
         "event": { "messageId": message_id, "occurrences": occurrences },
@@ -87,14 +87,7 @@ pub(crate) async fn life(
     })))
 }
 
-fn sent(cell: &Cell, found: &Found) -> Vec<Sent> {
-    match &cell.sending {
-        Some(sending) if found.is_kept() => sending.sent(found.source, found.seen.position),
-        _ => Vec::new(),
-    }
-}
-
-async fn occurrence(cell: &Cell, found: &Found, sent: &[Sent]) -> Value {
+async fn occurrence(cell: &Cell, found: &Found, sent: Vec<Value>) -> Value {
     let seen = found.seen.shown();
     let decided = json!({
         "outcome": seen["outcome"],
@@ -112,7 +105,7 @@ async fn occurrence(cell: &Cell, found: &Found, sent: &[Sent]) -> Value {
         },
         "decided": if found.undecided { Value::Null } else { decided },
         "stored": stored(cell, found).await,
-        "sent": sent.iter().map(show_sent).collect::<Vec<_>>(),
+        "sent": sent,
         "event": found.seen.event,
     })
 }
@@ -134,18 +127,6 @@ async fn stored(cell: &Cell, found: &Found) -> Value {
             json!({ "state": "unknown", "object": null })
         }
     }
-}
-
-fn show_sent(sent: &Sent) -> Value {
-    json!({
-        "destinationId": sent.destination.as_str(),
-        "state": sent.state.as_str(),
-        "host": sent.host,
-        "country": sent.country.map(|country| country.to_string()),
-        "status": sent.status,
-        "attempts": sent.attempts,
-        "at": sent.at.map(|at| Stamp::of(at.0).as_str().to_owned()),
-    })
 }
 
 impl Found {

@@ -30,12 +30,13 @@ mod events;
 mod life;
 mod live;
 mod regions;
+mod sent;
 mod sources;
 mod workspaces;
 
 pub use answer::ApiError;
 pub use balance_keeper::{Balance, BalanceKeeper, KeeperError};
-pub use cell::{Addresses, ArchiveView, Cell, Sending, Sent, SentState};
+pub use cell::{Addresses, ArchiveView, Cell};
 pub use events::stream;
 pub use live::{LiveEvents, LiveSeats, Seen, SourceNames, recent};
 pub use router::router;

@@ -25,10 +25,7 @@ pub fn router(cell: Arc<Cell>) -> Router {
         .route("/sources/{id}/writekey/{key}", delete(sources::delete_write_key).patch(sources::update_write_key))
         .route("/sources/{id}/connected-destinations", get(destinations::list_of_source))
         .route("/destinations", get(destinations::list).post(destinations::create))
-        .route(
-            "/destinations/{id}",
-            get(destinations::get).patch(destinations::update).delete(destinations::delete),
-        )
+        .route("/destinations/{id}", get(destinations::get).patch(destinations::update).delete(destinations::delete))
         .route("/balance", get(balance::get))
         .route("/events/live", get(events::live))
         .route("/events/{message_id}", get(events::life))

@@ -66,9 +66,7 @@ pub(crate) fn destination(destination: &Destination) -> Value {
 }
 
 fn webhook_metadata() -> Value {
-    let option = |name: &str, kind: &str, required: bool, description: &str| {
-        json!({ "name": name, "type": kind, "required": required, "description": description })
-    };
+    let option = |name: &str, kind: &str, required: bool, description: &str| json!({ "name": name, "type": kind, "required": required, "description": description });
     json!({
         "id": "webhook",
         "slug": "webhook",

@@ -62,7 +62,8 @@ pub(crate) async fn update(
     let updated = match name {
         None => find(&cell, caller.workspace())?,
         Some(name) => {
-            let rename = move |cell: &Cell| Ok(cell.control.rename_workspace(&caller.actor(), caller.workspace(), &name)?);
+            let rename =
+                move |cell: &Cell| Ok(cell.control.rename_workspace(&caller.actor(), caller.workspace(), &name)?);
             cell.blocking(rename).await?
         }
     };

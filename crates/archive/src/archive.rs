@@ -171,11 +171,7 @@ impl Archive {
             return Ok(spans.clone());
         }
         let id = self.id(key.source);
-        let store = self.shelf.store.as_ref();
-        let spans = self
-            .shelf
-            .patiently(&layout::folder(&id, key.day), async || layout::spans(store, &id, key.day).await)
-            .await?;
+        let spans = self.shelf.spans(&id, key.day).await?;
         if let Some(past) = &mut self.past {
             past.spans.insert(key, spans.clone());
         }
@@ -194,12 +190,11 @@ impl Archive {
                 (layout::object(&self.id(key.source), key.day, first, last), Bytes::from(gzip))
             })
             .collect();
-        let shelf = &self.shelf;
-        futures::stream::iter(files)
-            .map(|(object, gzip)| async move { shelf.put(&object, gzip).await })
-            .buffer_unordered(PUTS_MAX)
-            .try_collect::<()>()
-            .await?;
+        let puts = files.into_iter().map(|(object, gzip)| {
+            let shelf = self.shelf.clone();
+            async move { shelf.put(&object, gzip).await }
+        });
+        futures::stream::iter(puts).buffer_unordered(PUTS_MAX).try_collect::<()>().await?;
         Ok(true)
     }
 

@@ -50,7 +50,7 @@ pub(crate) async fn spans(
     day: Day,
 ) -> object_store::Result<Vec<RangeInclusive<Position>>> {
     let objects = store.list(Some(&folder(source, day)));
-    objects.try_filter_map(async |meta| Ok(span(&meta.location))).try_collect().await
+    objects.try_filter_map(|meta| std::future::ready(Ok(span(&meta.location)))).try_collect().await
 }
 
 /// The name of the object that holds the kept event at `position` of a source, if the archive has come so far.

@@ -1,12 +1,16 @@
 //! Putting a file into the store until it is there.
 
 use crate::ArchiveError;
+use crate::layout::{self, Day};
 use bytes::Bytes;
+use domicile_log::Position;
+use domicile_workspace::SourceId;
 use domicile_world::World;
 use flate2::read::MultiGzDecoder;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,24 +33,19 @@ impl Shelf {
     /// # Errors
     /// `Changed`: the name is taken by other events. `Store`: the store can't do what is asked, now or later.
     pub async fn put(&self, object: &Path, gzip: Bytes) -> Result<(), ArchiveError> {
-        let bytes = gzip.len() as u64;
-        let stored = self
-            .patiently(object, async || {
-                match self.store.put_opts(object, gzip.clone().into(), PutMode::Create.into()).await {
-                    Ok(_) => Ok(Stored::New),
-                    Err(Error::AlreadyExists { .. }) => {
-                        let there = self.store.get(object).await?.bytes().await?;
-                        Ok(if same_events(&there, &gzip) { Stored::Before } else { Stored::Otherwise })
-                    }
-                    Err(error) => Err(error),
-                }
-            })
-            .await?;
+        let mut patience = Patience::new(self, object);
+        let stored = loop {
+            match self.try_put(object, &gzip).await {
+                Ok(stored) => break stored,
+                Err(error) => patience.wait_after(error).await?,
+            }
+        };
+        patience.end();
         match stored {
             Stored::New => {
-                metrics::counter!("domicile_archive_files_total", "region" => Arc::clone(&self.region)).increment(1);
-                metrics::counter!("domicile_archive_bytes_total", "region" => Arc::clone(&self.region))
-                    .increment(bytes);
+                let region = || Arc::clone(&self.region);
+                metrics::counter!("domicile_archive_files_total", "region" => region()).increment(1);
+                metrics::counter!("domicile_archive_bytes_total", "region" => region()).increment(gzip.len() as u64);
                 Ok(())
             }
             Stored::Before => Ok(()),
@@ -54,38 +53,71 @@ impl Shelf {
         }
     }
 
-    /// Does `what` until it succeeds or can't succeed.
-    pub async fn patiently<T>(
-        &self,
-        object: &Path,
-        what: impl AsyncFn() -> object_store::Result<T>,
-    ) -> Result<T, ArchiveError> {
-        let mut tries = 0_u32;
-        loop {
-            let error = match what().await {
-                Ok(value) => {
-                    if tries > 0 {
-                        tracing::info!(region = %self.region, %object, tries, "the archive's store answers again");
-                    }
-                    return Ok(value);
-                }
-                Err(
-                    error @ (Error::NotSupported { .. }
-                    | Error::NotImplemented { .. }
-                    | Error::InvalidPath { .. }
-                    | Error::UnknownConfigurationKey { .. }),
-                ) => return Err(ArchiveError::Store { object: object.to_string(), error }),
-                Err(error) => error,
-            };
-            if tries == 0 {
-                tracing::warn!(region = %self.region, %object, %error, "the archive's store fails; trying again until it answers");
+    async fn try_put(&self, object: &Path, gzip: &Bytes) -> object_store::Result<Stored> {
+        match self.store.put_opts(object, gzip.clone().into(), PutMode::Create.into()).await {
+            Ok(_) => Ok(Stored::New),
+            Err(Error::AlreadyExists { .. }) => {
+                let there = self.store.get(object).await?.bytes().await?;
+                Ok(if same_events(&there, gzip) { Stored::Before } else { Stored::Otherwise })
             }
-            metrics::counter!("domicile_archive_retries_total", "region" => Arc::clone(&self.region)).increment(1);
-            let wait = RETRY_MS_MIN.saturating_mul(1 << tries.min(16)).min(RETRY_MS_MAX);
-            tries = tries.saturating_add(1);
-            // Half of it by chance, so that cells that lost one store do not come back in step.
-            let wait = Duration::from_millis(wait / 2 + self.world.random.below(wait / 2 + 1));
-            self.world.clock.sleep(wait).await;
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The spans that the store has of a source and day. Waits for the store as [`Self::put`] does.
+    pub async fn spans(&self, source: &SourceId, day: Day) -> Result<Vec<RangeInclusive<Position>>, ArchiveError> {
+        let folder = layout::folder(source, day);
+        let mut patience = Patience::new(self, &folder);
+        loop {
+            match layout::spans(self.store.as_ref(), source, day).await {
+                Ok(spans) => {
+                    patience.end();
+                    return Ok(spans);
+                }
+                Err(error) => patience.wait_after(error).await?,
+            }
+        }
+    }
+}
+
+/// The waits between the tries of one thing.
+struct Patience<'a> {
+    shelf: &'a Shelf,
+    object: &'a Path,
+    tries: u32,
+}
+
+impl<'a> Patience<'a> {
+    fn new(shelf: &'a Shelf, object: &'a Path) -> Self {
+        Self { shelf, object, tries: 0 }
+    }
+
+    /// Waits, longer each time; gives up at once on what no waiting mends.
+    async fn wait_after(&mut self, error: Error) -> Result<(), ArchiveError> {
+        let Self { shelf, object, tries } = self;
+        if let Error::NotSupported { .. }
+        | Error::NotImplemented { .. }
+        | Error::InvalidPath { .. }
+        | Error::UnknownConfigurationKey { .. } = error
+        {
+            return Err(ArchiveError::Store { object: object.to_string(), error });
+        }
+        if *tries == 0 {
+            tracing::warn!(region = %shelf.region, %object, %error, "the archive's store fails; trying until it answers");
+        }
+        metrics::counter!("domicile_archive_retries_total", "region" => Arc::clone(&shelf.region)).increment(1);
+        let wait = RETRY_MS_MIN.saturating_mul(1 << (*tries).min(16)).min(RETRY_MS_MAX);
+        *tries = tries.saturating_add(1);
+        // Half of it by chance, so that cells that lost one store do not come back in step.
+        let wait = Duration::from_millis(wait / 2 + shelf.world.random.below(wait / 2 + 1));
+        shelf.world.clock.sleep(wait).await;
+        Ok(())
+    }
+
+    fn end(self) {
+        let Self { shelf, object, tries } = self;
+        if tries > 0 {
+            tracing::info!(region = %shelf.region, %object, tries, "the archive's store answers again");
         }
     }
 }

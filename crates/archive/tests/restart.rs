@@ -110,6 +110,7 @@ async fn without_its_cursor_and_the_oldest_segments_no_event_is_lost_or_twice() 
             handles.clock.settle().await;
         }
         shortened += u32::from(log.events.start() > Position(0));
+        assert!(!first.is_finished(), "{:?}", first.await);
         first.abort();
         let _ = world.disk.remove(Path::new(CURSOR));
         let second = open(&log, &world, &store, SMALL);

@@ -26,11 +26,13 @@ async fn counting_partner(per_connection: usize) -> (String, Arc<AtomicUsize>) {
             counted.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(async move {
                 let mut request = [0; 4096];
-                for _ in 0..per_connection {
+                for n in 1..=per_connection {
                     if !matches!(stream.read(&mut request).await, Ok(1..)) {
                         return;
                     }
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    let close = if n == per_connection { "connection: close\r\n" } else { "" };
+                    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{close}\r\n");
+                    let _ = stream.write_all(answer.as_bytes()).await;
                 }
             });
         }
@@ -55,8 +57,6 @@ async fn a_connection_is_kept_and_an_ended_one_is_made_anew() {
         let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
         for _ in 0..6 {
             assert_eq!(post(&mut line).await, "200");
-            // Let the line see that the partner closed.
-            tokio::task::yield_now().await;
         }
         assert_eq!(connections.load(Ordering::SeqCst), expected, "{per_connection} a connection");
     }

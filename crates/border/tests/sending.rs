@@ -13,8 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// Short, so that the tests of time-outs take as long.
-const LIMITS: Limits =
-    Limits { connect: Duration::from_secs(2), whole: Duration::from_millis(300), answer_bytes: 1000 };
+const LIMITS: Limits = Limits { connect: Duration::from_secs(2), whole: Duration::from_secs(1), answer_bytes: 1000 };
 
 fn post(url: &str) -> Request<Full<Bytes>> {
     Request::post(url)

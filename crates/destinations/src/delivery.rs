@@ -12,7 +12,7 @@ use crate::verdict::{Verdict, retry_after, verdict};
 use crate::webhook::Webhook;
 use crate::window::Window;
 use domicile_border::{Answer, Line, Refusal, SendError};
-use domicile_log::{Decided, EventFrame, EventReader, ReadError};
+use domicile_log::{Decided, EventFrame, EventReader, Position, ReadError};
 use domicile_workspace::{Destination, DestinationKind, SourceNumber};
 use metrics::{Counter, Histogram};
 use std::io;
@@ -82,7 +82,7 @@ pub(crate) struct Delivery {
 
 /// What the cursor file says, and when it is written next.
 struct Saved {
-    position: domicile_log::Position,
+    position: Position,
     settled: u64,
     due: Option<Duration>,
 }
@@ -106,11 +106,7 @@ struct Meters {
 
 impl Delivery {
     /// Reads the cursor and opens the log there. A new destination begins at the end of the log.
-    pub fn open(
-        cell: &Arc<Cell>,
-        destination: &Arc<Destination>,
-        source: SourceNumber,
-    ) -> Result<Self, DeliveryError> {
+    pub fn open(cell: &Arc<Cell>, destination: &Arc<Destination>, source: SourceNumber) -> Result<Self, DeliveryError> {
         let disk = &*cell.world.disk;
         let cursor = cursor_path(&cell.folder, &destination.id);
         let end = cell.events.end();

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 /// How long a delivery that failed by itself rests before it is started again.
 const REST: Duration = Duration::from_secs(30);
@@ -64,7 +64,7 @@ pub struct Destinations {
     current: Current,
     region: RegionId,
     at_work: HashMap<DestinationId, AtWork>,
-    tasks: JoinSet<(DestinationId, Result<(), DeliveryError>)>,
+    tasks: JoinSet<Result<(), DeliveryError>>,
     ids: HashMap<Id, DestinationId>,
     /// Failed by themselves; not started before.
     resting: HashMap<DestinationId, Duration>,
@@ -187,19 +187,15 @@ impl Destinations {
         };
         tracing::info!(region = %self.region, destination = %id, "the destination is at work");
         let (orders, told) = watch::channel(Order::Run);
-        let task_id = id.clone();
-        let handle = self.tasks.spawn(async move { (task_id, delivery.run(told).await) });
+        let handle = self.tasks.spawn(delivery.run(told));
         self.ids.insert(handle.id(), id.clone());
         self.at_work.insert(id, AtWork { destination: Arc::clone(destination), source, orders });
     }
 
     /// A delivery's task has ended: told to, or by a failure.
-    fn ended(
-        &mut self,
-        ended: Result<(Id, (DestinationId, Result<(), DeliveryError>)), tokio::task::JoinError>,
-    ) {
+    fn ended(&mut self, ended: Result<(Id, Result<(), DeliveryError>), JoinError>) {
         let (task, result) = match ended {
-            Ok((task, (_, result))) => (task, result),
+            Ok((task, result)) => (task, result),
             Err(error) => (error.id(), Err(DeliveryError::Crashed)),
         };
         let Some(id) = self.ids.remove(&task) else { return };

@@ -102,9 +102,13 @@ mod tests {
     fn an_event_is_tried_for_four_hours_and_at_least_ten_times() {
         let retries = Retries::default();
         let hours = |hours: u64| Duration::from_secs(hours * 3600);
-        for (tries, since_first, spent) in
-            [(1, hours(0), false), (9, hours(5), false), (10, hours(3), false), (10, hours(4), true), (99, hours(4), true)]
-        {
+        for (tries, since_first, spent) in [
+            (1, hours(0), false),
+            (9, hours(5), false),
+            (10, hours(3), false),
+            (10, hours(4), true),
+            (99, hours(4), true),
+        ] {
             assert_eq!(retries.spent(tries, since_first), spent, "{tries} tries in {since_first:?}");
         }
     }
@@ -112,7 +116,8 @@ mod tests {
     #[test]
     fn waits_grow_are_spread_and_stay_in_bounds() {
         let (retries, random) = (Retries::default(), SeedRandom::new(1));
-        for (tries, bound_s) in [(1, 1), (2, 2), (3, 4), (5, 16), (9, 256), (10, 300), (11, 300), (4_000_000_000, 300)] {
+        for (tries, bound_s) in [(1, 1), (2, 2), (3, 4), (5, 16), (9, 256), (10, 300), (11, 300), (4_000_000_000, 300)]
+        {
             let waits: Vec<u128> = (0..200).map(|_| retries.wait(tries, None, &random).as_millis()).collect();
             let (min, max) = (waits.iter().min().expect("some"), waits.iter().max().expect("some"));
             assert!(*max <= bound_s * 1000 && *max > bound_s * 900, "{tries}: {max}");

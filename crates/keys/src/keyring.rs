@@ -52,6 +52,8 @@ impl Keyring {
     pub fn open(world: &World, folder: &Path) -> Result<Self, KeyError> {
         let disk = world.disk.as_ref();
         disk.make_folder(folder, true).map_err(|e| io_error(folder, e))?;
+        // A key that a killed program had not made lasting yet must not seal anything before it lasts.
+        disk.sync_folder(folder).map_err(|e| io_error(folder, e))?;
         let entries = disk.list(folder).map_err(|e| io_error(folder, e))?;
         let region_file = folder.join(REGION_FILE);
         let region_bytes = if disk.exists(&region_file) {

@@ -3,7 +3,8 @@
 //! ```text
 //! accepted log ──► accepted          counted from the requests, by how many events each has
 //! event log    ──► decided           counted from the decisions, by outcome
-//!              └─► archived          the kept ones among them that the archive is past
+//!              ├─► archived          the kept ones among them that the archive is past
+//!              └─► owed              the kept ones that a destination was there for, one column for each
 //! ```
 //!
 //! - Each column counts every position up to its own `until` once, and none after it. A span that was counted is not
@@ -46,19 +47,30 @@ pub struct TallyError {
     pub first: u64,
 }
 
-/// The three columns. Written to a checkpoint and read back by serde.
+/// All columns. Written to a checkpoint and read back by serde.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
     pub(crate) accepted: Column<1>,
     pub(crate) decided: Column<{ Outcome::ALL.len() }>,
     pub(crate) archived: Column<1>,
+    pub(crate) owed: BTreeMap<String, Owed>,
+}
+
+/// The kept events of one source from the position on at which a destination was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Owed {
+    #[serde(with = "number")]
+    pub(crate) source: SourceNumber,
+    pub(crate) column: Column<1>,
 }
 
 impl Tally {
     /// A tally of nothing, which begins at a position where a request begins.
     pub fn new(from: u64) -> Self {
-        Self { accepted: Column::new(from), decided: Column::new(from), archived: Column::new(from) }
+        let (accepted, decided, archived) = (Column::new(from), Column::new(from), Column::new(from));
+        Self { accepted, decided, archived, owed: BTreeMap::new() }
     }
 
     /// The first position that was counted.
@@ -93,7 +105,14 @@ impl Tally {
         for outcome in outcomes {
             counts[outcome as usize] += 1;
         }
-        self.decided.add(span, source, received_at, counts)
+        self.decided.add(span, source, received_at, counts)?;
+        let kept = [counts[Outcome::Kept as usize]];
+        for owed in self.owed.values_mut().filter(|owed| owed.source == source && owed.column.from <= span.0) {
+            // What is owed has gaps: other sources' spans.
+            owed.column.until = owed.column.until.max(span.0);
+            owed.column.add(span, source, received_at, kept)?;
+        }
+        Ok(())
     }
 
     /// Counts the kept events of one request that the archive is past.
@@ -107,11 +126,41 @@ impl Tally {
         self.archived.add(span, source, received_at, [kept])
     }
 
+    /// The destinations that have a column, and where it begins.
+    pub fn owing(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.owed.iter().map(|(destination, owed)| (destination.as_str(), owed.column.from))
+    }
+
+    /// Gives a destination of `source` its column. `kept`: the kept events of the source, from where the destination was
+    /// made (`from`) to where the decisions are counted to, as received time and number.
+    pub fn begin_owing(
+        &mut self,
+        destination: &str,
+        source: SourceNumber,
+        from: u64,
+        kept: impl IntoIterator<Item = (Millis, u64)>,
+    ) {
+        let mut column = Column::new(from);
+        for (received_at, events) in kept {
+            column.rows.entry((source, Hour::of(received_at))).or_insert([0])[0] += events;
+        }
+        column.until = from.max(self.decided.until);
+        self.owed.insert(destination.to_owned(), Owed { source, column });
+    }
+
+    /// Forgets the column of a destination that is gone.
+    pub fn end_owing(&mut self, destination: &str) {
+        self.owed.remove(destination);
+    }
+
     /// Forgets all hours before `hour`, so that the tally does not grow for ever.
     pub fn forget_before(&mut self, hour: Hour) {
         self.accepted.rows.retain(|(_, of), _| *of >= hour);
         self.decided.rows.retain(|(_, of), _| *of >= hour);
         self.archived.rows.retain(|(_, of), _| *of >= hour);
+        for owed in self.owed.values_mut() {
+            owed.column.rows.retain(|(_, of), _| *of >= hour);
+        }
     }
 }
 
@@ -185,5 +234,18 @@ impl<'de, const N: usize> Deserialize<'de> for Column<N> {
             }
         }
         Ok(column)
+    }
+}
+
+mod number {
+    use domicile_workspace::SourceNumber;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(source: &SourceNumber, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(source.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SourceNumber, D::Error> {
+        u32::deserialize(deserializer).map(SourceNumber)
     }
 }

@@ -9,4 +9,4 @@ mod sheet;
 
 pub use balance::{Hour, Tally, TallyError};
 pub use outcome::{Outcome, Reason};
-pub use sheet::{Consumer, Delivery, Moved, Row, Sheet};
+pub use sheet::{Consumer, Delivery, Row, Settled, Sheet};

@@ -2,30 +2,31 @@
 //!
 //! ```text
 //! accepted = duplicate + invalid + blocked + filtered + kept
-//! kept     = before + delivered + waiting + dead            for each consumer
+//! kept     = before + off + delivered + waiting + dead      for each consumer
 //! ```
 //!
-//! `before` are the events that were decided before a consumer existed: it is owed none of them. For the archive it is 0.
+//! `before` are the events that were decided before a consumer existed, `off` those of a time when it was switched off: it
+//! is owed none of them. For the archive both are 0.
 
 use crate::Outcome;
 use crate::balance::{Hour, Tally};
 use domicile_workspace::SourceNumber;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a consumer says about itself.
+/// What a destination says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumer {
-    /// `archive`, or a destination's id.
+    /// Its id, the name of its column in the tally.
     pub name: String,
-    /// The only source that it is owed events of; `None`: all of them.
-    pub source: Option<SourceNumber>,
-    pub moved: BTreeMap<(SourceNumber, Hour), Moved>,
+    /// Everything before this position is delivered, dead or off.
+    pub settled_until: u64,
+    pub settled: BTreeMap<(SourceNumber, Hour), Settled>,
 }
 
-/// A consumer's own counts.
+/// A destination's own counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
-    pub before: u64,
+pub struct Settled {
+    pub off: u64,
     pub delivered: u64,
     pub dead: u64,
 }
@@ -33,10 +34,13 @@ pub struct Moved {
 /// One consumer's part of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
+    /// `archive`, or a destination's id.
     pub consumer: String,
     pub before: u64,
+    pub off: u64,
     pub delivered: u64,
-    /// What is left of the kept ones; `None` when the consumer claims more than there are.
+    /// What is left of the kept ones; `None` when the consumer claims more than there are, or claims to be done with
+    /// events that it has not settled.
     pub waiting: Option<u64>,
     pub dead: u64,
 }
@@ -81,9 +85,11 @@ impl Sheet {
 }
 
 impl Tally {
-    /// The sheet of `sources` from hour `since` on. The first consumer is always the archive; `others` follow.
+    /// The sheet of `sources` from hour `since` on. A row's first consumer is always the archive; the source's destinations
+    /// among `others` follow.
     ///
-    /// Ask when the first two columns have come equally far: else a row that is half counted does not hold.
+    /// Ask when the first two columns have come equally far, and `others` not farther: else a row that is half counted does
+    /// not hold. A destination without a column is left out.
     pub fn sheet(&self, sources: &BTreeSet<SourceNumber>, since: Option<Hour>, others: &[Consumer]) -> Sheet {
         let keys: BTreeSet<_> = self.accepted.rows.keys().chain(self.decided.rows.keys()).copied().collect();
         let wanted = |(source, hour): &(SourceNumber, Hour)| {
@@ -98,21 +104,24 @@ impl Tally {
         let outcomes = self.decided.get(key);
         let kept = outcomes[Outcome::Kept as usize];
         let [archived] = self.archived.get(key);
-        let delivery = |name: &str, moved: Moved| Delivery {
-            consumer: name.to_owned(),
-            before: moved.before,
-            delivered: moved.delivered,
-            waiting: kept
-                .checked_sub(moved.before)
-                .and_then(|left| left.checked_sub(moved.delivered))
-                .and_then(|left| left.checked_sub(moved.dead)),
-            dead: moved.dead,
-        };
-        let mut consumers = vec![delivery("archive", Moved { delivered: archived, ..Moved::default() })];
-        for consumer in others.iter().filter(|other| other.source.is_none_or(|source| source == key.0)) {
-            consumers.push(delivery(&consumer.name, consumer.moved.get(&key).copied().unwrap_or_default()));
+        let of_archive = Settled { delivered: archived, ..Settled::default() };
+        let mut consumers = vec![self.delivery("archive", (kept, kept), of_archive, self.archived.until)];
+        for other in others {
+            let Some(owed) = self.owed.get(&other.name).filter(|owed| owed.source == key.0) else { continue };
+            let [owed] = owed.column.get(key);
+            let settled = other.settled.get(&key).copied().unwrap_or_default();
+            consumers.push(self.delivery(&other.name, (kept, owed), settled, other.settled_until));
         }
         Row { source: key.0, hour: key.1, accepted, outcomes, consumers }
+    }
+
+    fn delivery(&self, name: &str, (kept, owed): (u64, u64), settled: Settled, settled_until: u64) -> Delivery {
+        let Settled { off, delivered, dead } = settled;
+        let left = owed.checked_sub(off + delivered + dead);
+        let done = settled_until >= self.decided.until;
+        let possible = |left: &u64| owed <= kept && (!done || *left == 0);
+        let before = kept.saturating_sub(owed);
+        Delivery { consumer: name.to_owned(), before, off, delivered, waiting: left.filter(possible), dead }
     }
 }
 
@@ -150,7 +159,7 @@ mod tests {
             let consumers: Vec<_> = row
                 .consumers
                 .iter()
-                .map(|c| format!("{} {}+{}+{:?}+{}", c.consumer, c.before, c.delivered, c.waiting, c.dead))
+                .map(|c| format!("{} {}+{}+{}+{:?}+{}", c.consumer, c.before, c.off, c.delivered, c.waiting, c.dead))
                 .collect();
             let (source, hour) = (row.source.0, row.hour.0);
             format!("{source} {hour}h {} = {:?} {} {}", row.accepted, row.outcomes, consumers.join(", "), row.holds())
@@ -164,9 +173,9 @@ mod tests {
         assert_eq!(
             told(&sheet),
             [
-                "1 12h 3 = [2, 1, 0, 0, 0] archive 0+2+Some(0)+0 true",
-                "1 13h 1 = [1, 0, 0, 0, 0] archive 0+0+Some(1)+0 true",
-                "2 12h 1 = [0, 0, 1, 0, 0] archive 0+0+Some(0)+0 true",
+                "1 12h 3 = [2, 1, 0, 0, 0] archive 0+0+2+Some(0)+0 true",
+                "1 13h 1 = [1, 0, 0, 0, 0] archive 0+0+0+Some(1)+0 true",
+                "2 12h 1 = [0, 0, 1, 0, 0] archive 0+0+0+Some(0)+0 true",
             ]
         );
         assert!(sheet.holds());
@@ -188,18 +197,32 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_is_owed_its_own_source_from_its_beginning_on() {
-        let moved = BTreeMap::from([((WEB, Hour(12)), Moved { before: 1, delivered: 0, dead: 1 })]);
-        let hook = Consumer { name: "hook".to_owned(), source: Some(WEB), moved };
-        let sheet = tally().sheet(&all(), Some(Hour(12)), &[hook]);
+    fn a_destination_is_owed_its_own_source_from_its_beginning_on() {
+        let mut tally = tally();
+        // Made at position 3: the two events of noon were before it, the one of one o'clock is its own.
+        tally.begin_owing("hook", WEB, 3, [(ONE, 1)]);
+        tally.count_accepted((5, 7), WEB, ONE).expect("follows");
+        tally.count_decided((5, 7), WEB, ONE, [Outcome::Kept, Outcome::Kept]).expect("follows");
+        let hook = |delivered, settled_until| {
+            let settled = BTreeMap::from([((WEB, Hour(13)), Settled { off: 1, delivered, dead: 0 })]);
+            [Consumer { name: "hook".to_owned(), settled_until, settled }]
+        };
+        let part =
+            |delivered, settled_until| told(&tally.sheet(&all(), Some(Hour(12)), &hook(delivered, settled_until)));
         assert_eq!(
-            told(&sheet),
+            part(1, 6),
             [
-                "1 12h 3 = [2, 1, 0, 0, 0] archive 0+2+Some(0)+0, hook 1+0+Some(0)+1 true",
-                "1 13h 1 = [1, 0, 0, 0, 0] archive 0+0+Some(1)+0, hook 0+0+Some(1)+0 true",
-                "2 12h 1 = [0, 0, 1, 0, 0] archive 0+0+Some(0)+0 true",
+                "1 12h 3 = [2, 1, 0, 0, 0] archive 0+0+2+Some(0)+0, hook 2+0+0+Some(0)+0 true",
+                "1 13h 3 = [3, 0, 0, 0, 0] archive 0+0+0+Some(3)+0, hook 0+1+1+Some(1)+0 true",
+                "2 12h 1 = [0, 0, 1, 0, 0] archive 0+0+0+Some(0)+0 true",
             ]
         );
+        assert!(part(2, 7)[1].ends_with("hook 0+1+2+Some(0)+0 true"));
+        assert!(part(3, 7)[1].ends_with("hook 0+1+3+None+0 false"), "more than it is owed");
+        assert!(part(1, 7)[1].ends_with("hook 0+1+1+None+0 false"), "it says that it is done, and one is missing");
+        tally.end_owing("hook");
+        assert_eq!(tally.owing().count(), 0);
+        assert_eq!(tally.sheet(&all(), None, &hook(1, 6)).rows[0].consumers.len(), 1);
     }
 
     #[test]
@@ -216,8 +239,10 @@ mod tests {
 
     #[test]
     fn a_tally_comes_back_from_its_checkpoint_and_a_damaged_one_does_not() {
-        let text = serde_json::to_string(&tally()).expect("writes");
-        assert_eq!(serde_json::from_str::<Tally>(&text).expect("reads"), tally());
+        let mut tally = tally();
+        tally.begin_owing("hook", WEB, 3, [(ONE, 1)]);
+        let text = serde_json::to_string(&tally).expect("writes");
+        assert_eq!(serde_json::from_str::<Tally>(&text).expect("reads"), tally);
         for (from, to) in [
             ("[1,12,[3]]", "[1,12,[3,3]]"),
             ("[1,13,[1]]", "[1,12,[1]]"),
@@ -237,7 +262,7 @@ mod tests {
         let mut tally = tally();
         tally.forget_before(Hour(13));
         let sheet = tally.sheet(&all(), None, &[]);
-        assert_eq!(told(&sheet), ["1 13h 1 = [1, 0, 0, 0, 0] archive 0+0+Some(1)+0 true"]);
+        assert_eq!(told(&sheet), ["1 13h 1 = [1, 0, 0, 0, 0] archive 0+0+0+Some(1)+0 true"]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Recovered {
 /// Before anything is believed: the last segment as it is on disk, and not as the system remembers it. Bytes that a
 /// killed program wrote and never synced would else be counted, decided on, and gone after a power loss.
 pub(crate) fn settle_last(disk: &dyn Disk, folder: &Path) -> Result<(), OpenError> {
+    // Its names too: a removed closing note must not come back beside a segment that was begun after it.
+    disk.sync_folder(folder).map_err(|e| OpenError::io(folder, e))?;
     let entries = disk.list(folder).map_err(|e| OpenError::io(folder, e))?;
     let Some(last) = entries.iter().rfind(|entry| entry.name.ends_with(".log")) else { return Ok(()) };
     let path = folder.join(&last.name);

@@ -198,8 +198,7 @@ impl Store {
         }
         for segment in &retired {
             self.world.disk.remove(&segment.path)?;
-        }
-        if !retired.is_empty() {
+            // One at a time: a power loss that kept an older name and not a newer one would look like a lost segment.
             self.world.disk.sync_folder(&self.folder)?;
         }
         Ok(retired.len())

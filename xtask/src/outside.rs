@@ -1,0 +1,61 @@
+//! The suites that look from outside: they build the release binary, install the clients, and leave the rest to `domicile-e2e`.
+
+use crate::install;
+use crate::run::{Count, DidNotRun, cache, cargo, counts, must, output, root, succeeds};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+pub fn sdks() -> Result<Count, DidNotRun> {
+    let clients = root().join("e2e/sdks");
+    let tools = cache().join("clients");
+    fs::create_dir_all(tools.join("go")).map_err(|error| format!("{}: {error}", tools.display()))?;
+    install::npm(&clients.join("node"))?;
+    install::npm(&clients.join("node-rudder"))?;
+    install::python(&clients.join("python/requirements.txt"), &tools.join("python"))?;
+    install::maven(&clients.join("java/pom.xml"), &tools.join("java"))?;
+    install::go(&clients.join("go"), &tools.join("go/client"))?;
+    let mut command = e2e()?;
+    command.arg("sdks").arg("--tools").arg(tools);
+    counts(command)
+}
+
+pub fn browser() -> Result<Count, DidNotRun> {
+    install::npm(&root().join("e2e/browser"))?;
+    let chromium = install::chromium()?;
+    let mut command = e2e()?;
+    command.arg("browser").env("CHROMIUM", chromium);
+    counts(command)
+}
+
+pub fn crash(rounds: u32, seed: Option<u64>) -> Result<Count, DidNotRun> {
+    let mut command = e2e()?;
+    command.arg("crash").args(["--rounds", &rounds.to_string()]);
+    if let Some(seed) = seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    counts(command)
+}
+
+pub fn bench(arguments: &[String]) -> Result<Count, DidNotRun> {
+    let mut command = cargo(&["run", "--release", "--locked", "--package", "domicile-bench", "--"]);
+    command.args(arguments);
+    succeeds(command).map(Count::of)
+}
+
+/// The program that runs the suites, told where the release binary is.
+fn e2e() -> Result<Command, DidNotRun> {
+    must(cargo(&["build", "--release", "--locked", "--quiet", "--package", "domicile"]))?;
+    let mut command = cargo(&["run", "--locked", "--quiet", "--package", "domicile-e2e", "--", "--domicile"]);
+    command.arg(target_folder()?.join("release/domicile"));
+    Ok(command)
+}
+
+fn target_folder() -> Result<PathBuf, DidNotRun> {
+    let metadata = output(cargo(&["metadata", "--format-version=1", "--no-deps", "--locked", "--offline"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
+    let folder =
+        metadata["target_directory"].as_str().ok_or_else(|| "cargo metadata names no target folder".to_owned())?;
+    Ok(PathBuf::from(folder))
+}

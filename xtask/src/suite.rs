@@ -1,0 +1,225 @@
+//! The suites, in the order in which they run: what is quick and finds much comes first.
+//!
+//! - Each closes with `suite NAME: N passed, N failed`; the whole run with `N passed, N failed`, alone on the last line.
+//! - A suite that could not run counts as failed, and says why.
+
+use crate::run::{Count, DidNotRun, cache, cargo, root, succeeds, watch};
+use crate::{install, outside, tidy};
+use clap::ValueEnum;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    Fmt,
+    Clippy,
+    Tidy,
+    Deny,
+    Unit,
+    Sdks,
+    Browser,
+    Crash,
+    Fuzz,
+}
+
+impl Suite {
+    pub const ALL: &[Suite] = &[
+        Suite::Fmt,
+        Suite::Clippy,
+        Suite::Tidy,
+        Suite::Deny,
+        Suite::Unit,
+        Suite::Sdks,
+        Suite::Browser,
+        Suite::Crash,
+        Suite::Fuzz,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Suite::Fmt => "fmt",
+            Suite::Clippy => "clippy",
+            Suite::Tidy => "tidy",
+            Suite::Deny => "deny",
+            Suite::Unit => "unit",
+            Suite::Sdks => "sdks",
+            Suite::Browser => "browser",
+            Suite::Crash => "crash",
+            Suite::Fuzz => "fuzz",
+        }
+    }
+
+    fn shows(self) -> &'static str {
+        match self {
+            Suite::Fmt => "the sources are formatted",
+            Suite::Clippy => "no warning in any target",
+            Suite::Tidy => "the house's habits: edges between crates, sockets, clocks, dead files, links",
+            Suite::Deny => "licences, bans, sources and advisories of the dependencies",
+            Suite::Unit => "unit, property and integration tests: `cargo test --workspace`",
+            Suite::Sdks => "real SDKs send odd events; each is in its region's archive once, unchanged",
+            Suite::Browser => {
+                "the browser SDK in Chromium does the same, and follows its source to another ingest point"
+            }
+            Suite::Crash => "30 times kill -9 under load: nothing acknowledged is lost, nothing is twice",
+            Suite::Fuzz => "each fuzz target for 60 seconds",
+        }
+    }
+
+    fn run(self) -> Result<Count, DidNotRun> {
+        match self {
+            Suite::Fmt => succeeds(cargo(&["fmt", "--all", "--check"])).map(Count::of),
+            Suite::Clippy => {
+                let arguments =
+                    ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+                succeeds(cargo(&arguments)).map(Count::of)
+            }
+            Suite::Tidy => tidy::run(),
+            Suite::Deny => deny(),
+            Suite::Unit => unit(),
+            Suite::Sdks => outside::sdks(),
+            Suite::Browser => outside::browser(),
+            Suite::Crash => outside::crash(30, None),
+            Suite::Fuzz => fuzz(),
+        }
+    }
+}
+
+/// The suites and what each shows, a line each.
+pub fn list() -> bool {
+    for suite in Suite::ALL {
+        println!("{:8} {}", suite.name(), suite.shows());
+    }
+    true
+}
+
+/// Runs the suites and prints the closing lines. Whether every one ran and nothing failed.
+pub fn run(suites: &[Suite]) -> bool {
+    let mut whole = Count::default();
+    for (number, suite) in suites.iter().enumerate() {
+        println!("\n== {} ({} of {}): {}", suite.name(), number + 1, suites.len(), suite.shows());
+        let start = Instant::now();
+        let count = suite.run().unwrap_or_else(|DidNotRun(why)| {
+            println!("did not run: {why}");
+            Count::of(false)
+        });
+        println!("suite {}: {} passed, {} failed", suite.name(), count.passed, count.failed);
+        println!("   ({} s)", start.elapsed().as_secs());
+        whole += count;
+    }
+    println!("\n{} passed, {} failed", whole.passed, whole.failed);
+    whole.failed == 0
+}
+
+/// Prints how a chore of its own ended. Whether nothing failed.
+pub fn report(done: Result<Count, DidNotRun>) -> bool {
+    match done {
+        Ok(count) => {
+            println!("{} passed, {} failed", count.passed, count.failed);
+            count.failed == 0
+        }
+        Err(DidNotRun(why)) => {
+            println!("did not run: {why}");
+            false
+        }
+    }
+}
+
+fn unit() -> Result<Count, DidNotRun> {
+    let mut count = Count::default();
+    let good = watch(cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]), |line| {
+        count += test_result(line).unwrap_or_default();
+        true
+    })?;
+    match count {
+        Count { passed: 0, failed: 0 } => Err(DidNotRun("cargo ran no test".to_owned())),
+        // A test binary that did not build or died without counting.
+        Count { failed: 0, .. } if !good => Ok(Count { failed: 1, ..count }),
+        count => Ok(count),
+    }
+}
+
+/// `test result: ok. 12 passed; 0 failed; 0 ignored; …`
+fn test_result(line: &str) -> Option<Count> {
+    let mut parts = line.strip_prefix("test result: ")?.split(['.', ';']).skip(1);
+    let mut number = |word| parts.next()?.trim().strip_suffix(word)?.trim().parse().ok();
+    Some(Count { passed: number("passed")?, failed: number("failed")? })
+}
+
+/// Licences, bans and sources need no network. Advisories do: without it they are not checked, and that is said.
+fn deny() -> Result<Count, DidNotRun> {
+    let deny = install::cargo_tool("cargo-deny", "0.20.2")?;
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(&deny);
+        command.current_dir(root()).args(arguments);
+        command
+    };
+    let mut count = Count::default();
+    for what in ["licenses", "bans", "sources"] {
+        count += Count::of(succeeds(command(&["--offline", "--locked", "check", "--hide-inclusion-graph", what]))?);
+    }
+    println!("$ cargo-deny --locked check advisories");
+    let advisories = command(&["--locked", "check", "advisories"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| DidNotRun(format!("cargo-deny could not be run: {error}")))?;
+    let said = String::from_utf8_lossy(&advisories.stderr);
+    if !advisories.status.success() && said.contains("failed to fetch advisory database") {
+        println!("advisories were NOT checked: the advisory database could not be fetched");
+    } else {
+        print!("{said}");
+        count += Count::of(advisories.status.success());
+    }
+    Ok(count)
+}
+
+/// Every target for 60 seconds, from its seeds. What a run finds beyond them lies in the cache.
+fn fuzz() -> Result<Count, DidNotRun> {
+    const SECONDS: u32 = 60;
+    let targets = tidy::files(&root().join("fuzz/fuzz_targets"), &["rs"]);
+    if targets.is_empty() {
+        return Err(DidNotRun("there is no target in fuzz/fuzz_targets".to_owned()));
+    }
+    install::cargo_tool("cargo-fuzz", "0.13.2")?;
+    let mut count = Count::default();
+    for target in targets {
+        let name = target.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let corpus = cache().join("fuzz").join(&name);
+        std::fs::create_dir_all(&corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
+        let mut command = Command::new(cache().join("tools/bin/cargo-fuzz"));
+        // Coverage needs a switch of the compiler that stable hides. No sanitizer: there is no `unsafe` here to catch.
+        command
+            .current_dir(root())
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args(["run", "--sanitizer", "none", &name])
+            .arg(&corpus);
+        let seeds = root().join("fuzz/seeds").join(&name);
+        if seeds.is_dir() {
+            command.arg(seeds);
+        }
+        command.args(["--", &format!("-max_total_time={SECONDS}"), "-print_final_stats=1"]);
+        count += Count::of(succeeds(command)?);
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_result_is_counted_and_nothing_else_is() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(test_result(line), Some(Count { passed: 12, failed: 3 }));
+        for line in ["", "test result: ", "test a ... ok", "12 passed; 3 failed"] {
+            assert_eq!(test_result(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_suite_is_called_by_the_name_that_it_prints() {
+        for suite in Suite::value_variants() {
+            assert_eq!(suite.to_possible_value().unwrap().get_name(), suite.name());
+            assert!(Suite::ALL.contains(suite));
+        }
+    }
+}
