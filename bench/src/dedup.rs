@@ -50,9 +50,17 @@ pub fn rows(keys: u64) -> io::Result<Vec<Row>> {
     let memory = most as f64 / f64::from(1 << 20);
     drop(index);
     let on_disk: u64 = std::fs::read_dir(folder.path())?.flatten().filter_map(|f| Some(f.metadata().ok()?.len())).sum();
-    let row = |what: &str, value, unit, goal, detail| Row::new(&format!("dedup, {millions} M keys: {what}"), value, unit, goal, detail);
+    let row = |what: &str, value, unit, goal, detail| {
+        Row::new(&format!("dedup, {millions} M keys: {what}"), value, unit, goal, detail)
+    };
     Ok(vec![
-        row("memory at most", memory, " MiB", Goal::AtMost(400.0), "private memory over that of an empty index".to_owned()),
+        row(
+            "memory at most",
+            memory,
+            " MiB",
+            Goal::AtMost(400.0),
+            "private memory over that of an empty index".to_owned(),
+        ),
         row("on disk", on_disk as f64 / keys as f64, " bytes a key", Goal::AtMost(20.0), format!("{on_disk} bytes")),
         row(
             "look-up of a new key, over that at 1 M",
@@ -61,7 +69,13 @@ pub fn rows(keys: u64) -> io::Result<Vec<Row>> {
             Goal::AtMost(1.5),
             format!("{at_end:.0} ns over {at_million:.0} ns"),
         ),
-        row("longest call", longest.as_secs_f64() * 1e3, " ms", Goal::AtMost(50.0), "one frame, its commit included".to_owned()),
+        row(
+            "longest call",
+            longest.as_secs_f64() * 1e3,
+            " ms",
+            Goal::AtMost(50.0),
+            "one frame, its commit included".to_owned(),
+        ),
     ])
 }
 

@@ -2,9 +2,7 @@
 
 use domicile_event::Envelope;
 use domicile_keys::Keyring;
-use domicile_log::{
-    AcceptedLog, DecidedBuilder, EventKey, EventLog, FrameBuf, LogSettings, Position, Receipt, Span,
-};
+use domicile_log::{AcceptedLog, DecidedBuilder, EventKey, EventLog, FrameBuf, LogSettings, Position, Receipt, Span};
 use domicile_region::{InRegion, PointName, RegionId};
 use domicile_workspace::{ConfigVersion, Source, SourceId, SourceKind, SourceNumber, WorkspaceId, WorkspaceNumber};
 use domicile_world::{Millis, World};
@@ -44,8 +42,14 @@ pub fn fill(cell: &Path, gigabytes: f64) -> io::Result<u64> {
             items.push(at..at + EVENT_BYTES as u32);
         }
         let now = world.clock.now();
-        let receipt =
-            Receipt { source: SourceNumber(1), received_at: now, point: point.clone(), client: None, call: None, origin: None };
+        let receipt = Receipt {
+            source: SourceNumber(1),
+            received_at: now,
+            point: point.clone(),
+            client: None,
+            call: None,
+            origin: None,
+        };
         let envelope = Envelope { items, ..Envelope::default() };
         span = runtime.block_on(accepted.append(source.clone(), receipt, &envelope, body)).map_err(io::Error::other)?;
         let mut decided =

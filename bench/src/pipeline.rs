@@ -41,7 +41,13 @@ pub fn cost(me: &Path, domicile: &Path, effort: Effort) -> io::Result<Vec<Row>> 
     }
     let (ours, floor, gzip_us) = details[details.len() / 2];
     let detail = format!("{ours:.1} µs an event over {floor:.1} (bare server) + {gzip_us:.1} (gzip)");
-    let cost = Row::new("CPU of the pipeline to the archive, over bare server plus gzip", median(ratios), "", Goal::AtMost(1.8), detail);
+    let cost = Row::new(
+        "CPU of the pipeline to the archive, over bare server plus gzip",
+        median(ratios),
+        "",
+        Goal::AtMost(1.8),
+        detail,
+    );
     Ok(vec![cost, backlog(domicile, median(rates), effort)?])
 }
 
@@ -59,12 +65,15 @@ fn backlog(domicile: &Path, highest: f64, effort: Effort) -> io::Result<Row> {
     while !load.is_finished() {
         std::thread::sleep(Duration::from_millis(100));
         let metrics = get(up.cell(), "/metrics", None)?;
-        let lag = metrics.lines().find(|line| line.starts_with("domicile_archive_lag_events") && line.contains("eu-west"));
+        let lag =
+            metrics.lines().find(|line| line.starts_with("domicile_archive_lag_events") && line.contains("eu-west"));
         let lag: f64 = lag.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(f64::NAN);
         lags.push((start.elapsed().as_secs_f64() / seconds, lag));
     }
     let outcome = load.join().map_err(|_| io::Error::other("the load panicked"))??;
-    let most = |from: f64, to: f64| lags.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, lag)| *lag).fold(0.0, f64::max);
+    let most = |from: f64, to: f64| {
+        lags.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, lag)| *lag).fold(0.0, f64::max)
+    };
     let (middle, last) = (most(0.33, 0.66), most(0.66, 1.0));
     // One batch of each connection is always on its way.
     let on_the_way = (BATCHES.connections * BATCHES.batch) as f64;
@@ -73,7 +82,13 @@ fn backlog(domicile: &Path, highest: f64, effort: Effort) -> io::Result<Row> {
         "at {:.0} of {highest:.0} events/s at most {middle:.0}, then {last:.0} waited to be read ({on_the_way:.0} are on their way)",
         outcome.events_per_second()
     );
-    Ok(Row::new("backlog at 0.8 of the highest rate: growth per event sent", growth.max(0.0), "", Goal::AtMost(0.05), detail))
+    Ok(Row::new(
+        "backlog at 0.8 of the highest rate: growth per event sent",
+        growth.max(0.0),
+        "",
+        Goal::AtMost(0.05),
+        detail,
+    ))
 }
 
 fn gzip_seconds_per_event(effort: Effort) -> io::Result<f64> {
@@ -105,7 +120,8 @@ pub fn webhook(domicile: &Path, effort: Effort) -> io::Result<Row> {
     let mut latencies = webhook.latencies_ms(outcome.events, Duration::from_secs(20))?;
     latencies.sort_by(f64::total_cmp);
     let p50 = latencies[latencies.len() / 2];
-    let detail = format!("{} events at 20/s, p99 {:.0} ms", latencies.len(), latencies[(latencies.len() - 1) * 99 / 100]);
+    let detail =
+        format!("{} events at 20/s, p99 {:.0} ms", latencies.len(), latencies[(latencies.len() - 1) * 99 / 100]);
     Ok(Row::new("accepted to received by a local webhook, p50", p50, " ms", Goal::AtMost(100.0), detail))
 }
 
@@ -119,7 +135,13 @@ pub fn idle(domicile: &Path, effort: Effort) -> io::Result<Vec<Row>> {
     let share = (up.cpu()? - before).as_secs_f64() / began.elapsed().as_secs_f64() * 100.0;
     let memory = resident(up.pid())? as f64 / f64::from(1 << 20);
     Ok(vec![
-        Row::new("idle `up`, two cells: memory", memory, " MiB", Goal::AtMost(120.0), format!("ready in {:?}", up.ready)),
+        Row::new(
+            "idle `up`, two cells: memory",
+            memory,
+            " MiB",
+            Goal::AtMost(120.0),
+            format!("ready in {:?}", up.ready),
+        ),
         Row::new("idle `up`, two cells: of one core", share, " %", Goal::AtMost(1.0), "ticks of the kernel".to_owned()),
     ])
 }

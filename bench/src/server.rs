@@ -30,8 +30,7 @@ pub async fn serve(address: SocketAddr, folder: &Path) -> io::Result<()> {
     });
     let snapshot = Snapshot::new(ConfigVersion(1), region.clone(), Vec::new(), vec![source(&point)], Vec::new());
     let urls = Arc::new(PublicUrls::new());
-    let intake =
-        Intake::new(world.clone(), topology, region, Current::new(snapshot), urls, IngestSettings::default());
+    let intake = Intake::new(world.clone(), topology, region, Current::new(snapshot), urls, IngestSettings::default());
     let listener = Listener::bind(address).await.map_err(io::Error::other)?;
     println!("ready {}", listener.address());
     let service = intake.point(point, log).service();

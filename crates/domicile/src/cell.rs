@@ -5,6 +5,7 @@ use crate::part::Part;
 use domicile_archive::{Archive, ArchiveSettings, FolderStore};
 use domicile_border::Border;
 use domicile_control::Store;
+use domicile_destinations::{Destinations, Figures};
 use domicile_ingest::{Intake, PublicUrls, Settings as IngestSettings, Uplink};
 use domicile_keys::Keyring;
 use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Retention};
@@ -12,6 +13,7 @@ use domicile_process::{Process, ProcessSettings};
 use domicile_region::{IngestPoint, PointName, Region, Topology};
 use domicile_world::World;
 use futures::future::select_all;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +42,7 @@ pub struct Cell {
     /// Up to where the archive has everything.
     pub archived: watch::Receiver<Position>,
     pub archive_store: Arc<FolderStore>,
+    pub figures: Figures,
     /// Each ingest point and the log that it promises with: the region's own, or a remote point's spool.
     pub points: Vec<(PointName, AcceptedLog)>,
     spools: Vec<Spool>,
@@ -71,9 +74,8 @@ impl Cell {
         let store = Store::open(&world, &folder.join("control.db"), &region, &keyring).map_err(Failure::unreached)?;
         let current = store.current();
         let settings = LogSettings::default();
-        let (accepted, committer) =
-            AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keyring, settings)
-                .map_err(Failure::unreached)?;
+        let (accepted, committer) = AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keyring, settings)
+            .map_err(Failure::unreached)?;
         let (events, writer) =
             EventLog::open(&world, &folder.join("events"), &keyring, settings).map_err(Failure::unreached)?;
         let name = {
@@ -94,6 +96,16 @@ impl Cell {
         .map_err(Failure::unreached)?;
         let archived = archive.progress();
         let border = Border::new(world.clone(), &region, &topology.networks).with_own(own);
+        let destinations = Destinations::new(
+            world.clone(),
+            region.id.clone(),
+            current.clone(),
+            events.clone(),
+            border,
+            &index,
+            domicile_destinations::Settings::default(),
+        );
+        let figures = destinations.figures();
 
         let process = Process::open(
             world.clone(),
@@ -106,14 +118,8 @@ impl Cell {
         )
         .map_err(Failure::unreached)?;
 
-        let intake = Intake::new(
-            world.clone(),
-            Arc::clone(&topology),
-            region.id.clone(),
-            current.clone(),
-            urls,
-            ingest,
-        );
+        let intake =
+            Intake::new(world.clone(), Arc::clone(&topology), region.id.clone(), current.clone(), urls, ingest);
         let (mut points, mut spools) = (Vec::new(), Vec::new());
         for point in &region.ingest {
             if !point.remote {
@@ -124,7 +130,10 @@ impl Cell {
             points.push((point.name.clone(), spool.log.clone()));
             spools.push(spool);
         }
-        let consumers = vec![start(name("archive"), move || archive.run())?];
+        let consumers = vec![
+            start(name("archive"), move || archive.run())?,
+            start(name("destinations"), move || async { Ok::<(), Infallible>(destinations.run().await) })?,
+        ];
         Ok(Self {
             committer: start(name("accepted log"), move || committer.run())?,
             process: start(name("process"), move || process.run())?,
@@ -135,6 +144,7 @@ impl Cell {
             intake,
             archived,
             archive_store,
+            figures,
             points,
             spools,
             consumers,
@@ -226,5 +236,7 @@ where
 
 fn unwritable(folder: &Path, error: &std::io::Error) -> Failure {
     let folder = folder.display();
-    Failure::unreached(format!("{folder}: {error}\n  mend: give a data folder that this user may write to (--data DIR)"))
+    Failure::unreached(format!(
+        "{folder}: {error}\n  mend: give a data folder that this user may write to (--data DIR)"
+    ))
 }

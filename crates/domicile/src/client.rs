@@ -96,8 +96,7 @@ impl Client {
     }
 
     pub async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
-        let limits =
-            Limits { connect: Duration::from_secs(5), whole: Duration::from_secs(30), answer_bytes: 64 << 20 };
+        let limits = Limits { connect: Duration::from_secs(5), whole: Duration::from_secs(30), answer_bytes: 64 << 20 };
         // A kept connection may have been closed by the server: then a new one is tried once.
         for fresh in [false, true] {
             let mut line = match self.line.take().filter(|_| !fresh) {
@@ -151,7 +150,8 @@ impl Client {
                 .map_err(|_| Failure::usage("the token or key holds characters that no header may have"))?;
             headers.insert(http::header::AUTHORIZATION, value);
         }
-        let prefix = self.base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+        let prefix =
+            self.base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
         let slash = if prefix.is_empty() { "" } else { "/" };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method.clone();

@@ -13,13 +13,7 @@ use std::path::Path;
 pub struct Demo(Value);
 
 /// Makes the demo workspaces of all cells, or finds them, and writes the file (0600).
-pub fn make(
-    data: &Path,
-    world: &World,
-    cells: &[Cell],
-    ports: &PortPlan,
-    urls: &PublicUrls,
-) -> Result<Demo, Failure> {
+pub fn make(data: &Path, world: &World, cells: &[Cell], ports: &PortPlan, urls: &PublicUrls) -> Result<Demo, Failure> {
     let file = data.join("demo.json");
     let before: Value =
         world.disk.read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();

@@ -53,7 +53,13 @@ pub struct Doors {
 }
 
 impl Doors {
-    pub fn open(bound: Bound, world: &World, topology: &Arc<Topology>, cells: &[Cell], args: &UpArgs) -> Result<Self, Failure> {
+    pub fn open(
+        bound: Bound,
+        world: &World,
+        topology: &Arc<Topology>,
+        cells: &[Cell],
+        args: &UpArgs,
+    ) -> Result<Self, Failure> {
         let metrics = PrometheusBuilder::new()
             .install_recorder()
             .map_err(|error| Failure::unreached(format!("no metrics: {error}")))?;
@@ -110,7 +116,9 @@ fn stopped(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use<
 
 fn settings(args: &UpArgs, world: &World) -> Result<Settings, Failure> {
     let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls::read(world, certificate.clone(), key.clone()).map_err(Failure::usage)?),
+        (Some(certificate), Some(key)) => {
+            Some(Tls::read(world, certificate.clone(), key.clone()).map_err(Failure::usage)?)
+        }
         _ => None,
     };
     Ok(Settings { trusted_proxies: args.trusted_proxies.clone(), tls, ..Settings::default() })

@@ -55,7 +55,9 @@ pub fn run(args: SendArgs) -> Result<Exit, Failure> {
     let authorization = format!("Basic {}", data_encoding::BASE64.encode(format!("{}:", args.key).as_bytes()));
     let client = Client::new(&args.to, None)?.with_authorization(authorization);
     let json = args.json;
-    let sent = runtime.block_on(Sender { world: world.clone(), client, rate: args.rate, sent: 0 }.send_all(events, progress(total, json)))?;
+    let sent = runtime.block_on(
+        Sender { world: world.clone(), client, rate: args.rate, sent: 0 }.send_all(events, progress(total, json)),
+    )?;
     if json {
         println!("{}", json!({ "sent": sent, "to": args.to }));
     } else {

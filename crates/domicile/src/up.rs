@@ -174,7 +174,9 @@ fn announce(topology: &Topology, ports: &PortPlan, urls: &PublicUrls, demo: Opti
         println!("\nsend a first event:\n\n  {curl}\n");
     }
     if topology.regions.len() > 1 {
-        println!("All regions run side by side here to show them at work; in production each cell has machines of its own.");
+        println!(
+            "All regions run side by side here to show them at work; in production each cell has machines of its own."
+        );
     }
     println!("domicile is ready");
 }

@@ -1,8 +1,6 @@
 //! The accepted log: what was promised.
 
-use crate::code::{
-    Cursor, put_address, put_optional_range, put_point, put_range, put_u32, put_u64,
-};
+use crate::code::{Cursor, put_address, put_optional_range, put_point, put_range, put_u32, put_u64};
 use crate::committer::{Append, Committer, Queue, start};
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::frame::{FLAG_ORIGIN, FrameBuf, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
@@ -111,14 +109,8 @@ impl AcceptedLog {
         })?;
         let salt = writer.salt();
         let (store, queue, committer) = start(writer);
-        let inner = Inner {
-            region: region.clone(),
-            store,
-            queue,
-            salt,
-            seals: AtomicU64::new(0),
-            keys: RwLock::default(),
-        };
+        let inner =
+            Inner { region: region.clone(), store, queue, salt, seals: AtomicU64::new(0), keys: RwLock::default() };
         Ok((Self { inner: Arc::new(inner) }, committer))
     }
 
@@ -185,7 +177,8 @@ impl AcceptedLog {
             return Ok((*id, Arc::clone(key)));
         }
         let keyring = &self.inner.store.keyring;
-        let made = keyring.newest(workspace.0).and_then(|id| Ok((id, self.inner.store.frame_key(id, self.inner.salt)?)));
+        let made =
+            keyring.newest(workspace.0).and_then(|id| Ok((id, self.inner.store.frame_key(id, self.inner.salt)?)));
         let (id, key) = made.map_err(|error| {
             tracing::error!(workspace = workspace.0, %error, "no data key");
             AppendError::NoKey
@@ -259,6 +252,8 @@ pub struct AcceptedReader {
 
 impl AcceptedReader {
     /// The next request that is on disk now; `None` at the end.
+    // No iterator: it fails, and its end is not for good.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Accepted>, ReadError> {
         let Some(RawFrame { header, payload, segment, offset }) = self.frames.next()? else { return Ok(None) };
         let damage = |what: &str| ReadError::damage(&segment.path, offset, what);
@@ -332,8 +327,7 @@ fn open_frame(key: &FrameKey, header: &Header, mut payload: Vec<u8>) -> Option<A
         return None;
     }
     payload.truncate(body_bytes);
-    let receipt =
-        Receipt { source: header.source, received_at: header.received_at, point, client, call, origin };
+    let receipt = Receipt { source: header.source, received_at: header.received_at, point, client, call, origin };
     Some(Accepted {
         span: header.span(),
         receipt,
@@ -344,4 +338,3 @@ fn open_frame(key: &FrameKey, header: &Header, mut payload: Vec<u8>) -> Option<A
         body: payload,
     })
 }
-

@@ -178,7 +178,8 @@ impl EventLog {
             return Err(OpenError::damage(&self.store.folder, 0, what));
         }
         if accepted.start() > decided {
-            let what = format!("the accepted log begins at position {}, but only {decided} are decided", accepted.start());
+            let what =
+                format!("the accepted log begins at position {}, but only {decided} are decided", accepted.start());
             return Err(OpenError::damage(&self.store.folder, 0, what));
         }
         Ok(())
@@ -223,6 +224,8 @@ pub struct EventReader {
 
 impl EventReader {
     /// The next frame that is on disk now; `None` at the end.
+    // No iterator: it fails, and its end is not for good.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<EventFrame>, ReadError> {
         let Some(RawFrame { header, payload, segment, offset }) = self.frames.next()? else { return Ok(None) };
         if header.flags & FLAG_MARK != 0 {
@@ -293,7 +296,8 @@ impl EventWriter {
     pub fn add(&mut self, decided: Decided, workspace: WorkspaceNumber) -> Result<(), CommitError> {
         assert_eq!(decided.span.first, self.next(), "spans follow each other");
         let (key_id, key) = self.key(workspace)?;
-        let Decided { span, source, received_at, log_time, config, point, client, decisions, kept, mut bytes } = decided;
+        let Decided { span, source, received_at, log_time, config, point, client, decisions, kept, mut bytes } =
+            decided;
         let notes_at = bytes.len();
         put_u64(&mut bytes, config.0);
         put_point(&mut bytes, &point);

@@ -28,7 +28,9 @@ mod writer;
 
 pub use accepted::{Accepted, AcceptedLog, AcceptedReader, Origin, Receipt};
 pub use committer::Committer;
-pub use decided::{CommitError, Decided, DecidedBuilder, Decision, EventFrame, EventKey, EventLog, EventReader, EventWriter, Mark};
+pub use decided::{
+    CommitError, Decided, DecidedBuilder, Decision, EventFrame, EventKey, EventLog, EventReader, EventWriter, Mark,
+};
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use frame::FrameBuf;
 pub use position::{Position, Span};

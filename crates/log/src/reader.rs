@@ -21,6 +21,8 @@ pub(crate) struct FrameReader {
     file: Box<dyn ReadFile>,
     /// Where the next frame begins in the file.
     offset: u64,
+    /// Up to where the file may be read, as last seen.
+    limit: u64,
     /// Bytes of the file from `chunk_at` on.
     chunk: Vec<u8>,
     chunk_at: u64,
@@ -60,6 +62,7 @@ impl FrameReader {
             tail: store.tail.subscribe(),
             hold,
             offset: segment.frames_at,
+            limit: segment.frames_at,
             next: segment.header.first,
             segment,
             file,
@@ -121,7 +124,10 @@ impl FrameReader {
     /// The next frame's header, having moved on to the segment that it lies in.
     fn peek(&mut self) -> Result<Option<Header>, ReadError> {
         loop {
-            let (limit, done) = self.store.limit(self.segment.header.sequence)?;
+            // Once everything in it was released, the segment may be deleted while the reader still stands at its end.
+            let here = self.segment.header.sequence;
+            let (limit, done) = self.store.limit(here).unwrap_or((self.offset, true));
+            self.limit = limit;
             if self.offset < limit {
                 let header = Header::read(self.bytes(self.offset, HEADER_BYTES)?);
                 let header = header.ok_or_else(|| self.damage("the frame's header does not hold"))?;
@@ -136,9 +142,10 @@ impl FrameReader {
             if !done {
                 return Ok(None);
             }
-            let sequence = self.segment.header.sequence + 1;
-            let Some(segment) = self.store.segment(sequence) else {
-                return Err(self.damage(format!("segment {sequence} is missing")));
+            let after = |segment: &Arc<Segment>| segment.header.sequence > here;
+            let next = self.store.segment(here + 1).or_else(|| self.store.segment_at(self.next).filter(after));
+            let Some(segment) = next else {
+                return Err(self.damage(format!("segment {} is missing", here + 1)));
             };
             if segment.header.first != self.next {
                 let what = format!("the next segment begins at {} and not at {}", segment.header.first, self.next);
@@ -165,8 +172,7 @@ impl FrameReader {
         };
         if inside(self.chunk_at, &self.chunk).is_none() {
             // Not past what is on disk: bytes there may still change.
-            let (limit, _) = self.store.limit(self.segment.header.sequence)?;
-            let room = usize::try_from(limit.saturating_sub(at)).unwrap_or(usize::MAX);
+            let room = usize::try_from(self.limit.saturating_sub(at)).unwrap_or(usize::MAX);
             self.chunk.resize(CHUNK_BYTES.max(length).min(room), 0);
             let n = self.file.read_full_at(&mut self.chunk, at).map_err(|e| ReadError::io(&self.segment.path, e))?;
             self.chunk.truncate(n);

@@ -29,10 +29,7 @@ pub struct Retention {
 impl Default for LogSettings {
     /// Segments of 64 MiB, kept for 32 days: the dedup window of 30 days can be rebuilt from them.
     fn default() -> Self {
-        Self {
-            segment_bytes_max: 64 << 20,
-            retention: Retention { age_ms: 32 * 24 * 3_600_000, bytes_max: u64::MAX },
-        }
+        Self { segment_bytes_max: 64 << 20, retention: Retention { age_ms: 32 * 24 * 3_600_000, bytes_max: u64::MAX } }
     }
 }
 

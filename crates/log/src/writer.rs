@@ -91,15 +91,13 @@ impl SegmentWriter {
         }
         let mut salt: Salt = [0; SALT_BYTES];
         world.random.fill(&mut salt);
-        let header =
-            SegmentHeader { salt, sequence, first: next, log_time, previous_bytes, origins: origins.clone() };
+        let header = SegmentHeader { salt, sequence, first: next, log_time, previous_bytes, origins: origins.clone() };
         let (file, segment) = begin(world, folder, &header).map_err(|e| OpenError::io(&header.path(folder), e))?;
         let tail = Tail { sequence, offset: segment.bytes, end: next, closed: false };
         let written = segment.bytes;
         let mut segments: VecDeque<_> = segments.into_iter().map(Arc::new).collect();
         segments.push_back(Arc::new(segment));
-        let store =
-            Store::new(world.clone(), folder.to_path_buf(), keyring.clone(), settings, segments, tail);
+        let store = Store::new(world.clone(), folder.to_path_buf(), keyring.clone(), settings, segments, tail);
         Ok(Self { store: Arc::new(store), file, segment: header, written, next, log_time, origins })
     }
 
@@ -125,7 +123,11 @@ impl SegmentWriter {
     }
 
     /// Gives the frames their places and puts them on disk, all or none, in order. `log_time` never goes back.
-    pub(crate) fn write(&mut self, frames: &mut [Ready], origins: BTreeMap<PointName, Position>) -> Result<(), Trouble> {
+    pub(crate) fn write(
+        &mut self,
+        frames: &mut [Ready],
+        origins: BTreeMap<PointName, Position>,
+    ) -> Result<(), Trouble> {
         if self.written >= self.store.settings.segment_bytes_max {
             self.roll()?;
         }

@@ -121,7 +121,7 @@ async fn a_source_of_another_region_is_refused() {
         call: None,
         origin: None,
     };
-    let envelope = Envelope { items: vec![0..0], ..Envelope::default() };
+    let envelope = Envelope { items: std::iter::once(0..0).collect(), ..Envelope::default() };
     let answer = here.log.append(strange, receipt, &envelope, FrameBuf::with_capacity(0)).await;
     assert_eq!(answer, Err(AppendError::WrongRegion));
     assert_eq!(here.log.end(), Position(0));
