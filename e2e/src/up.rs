@@ -50,18 +50,17 @@ impl Home {
         Ok(up)
     }
 
-    /// Runs another command of the binary on the same data folder: `Err` with what it printed unless it ends with 0.
-    pub fn command(&self, name: &str) -> Result<(), String> {
+    /// Runs another command of the binary on the same data folder: what it says on stdout.
+    ///
+    /// # Errors
+    /// Anything but exit code 0, with all that it printed.
+    pub fn command(&self, name: &str) -> Result<String, String> {
         let run = Command::new(&self.domicile).arg(name).arg("--data").arg(&self.data).output();
         let run = run.map_err(|error| format!("{}: {error}", self.domicile.display()))?;
+        let said = String::from_utf8_lossy(&run.stdout).into_owned();
         match run.status.success() {
-            true => Ok(()),
-            false => Err(format!(
-                "{}: {}{}",
-                run.status,
-                String::from_utf8_lossy(&run.stdout),
-                String::from_utf8_lossy(&run.stderr)
-            )),
+            true => Ok(said),
+            false => Err(format!("{}: {said}{}", run.status, String::from_utf8_lossy(&run.stderr))),
         }
     }
 

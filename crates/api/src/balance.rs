@@ -128,25 +128,22 @@ fn total(sheet: &Sheet) -> Value {
         outcomes: [0; Outcome::ALL.len()],
         consumers: Vec::new(),
     };
-    let mut consumers: BTreeMap<&str, Delivery> = BTreeMap::new();
     for row in &sheet.rows {
         sum.accepted += row.accepted;
         for (of_all, of_row) in sum.outcomes.iter_mut().zip(row.outcomes) {
             *of_all += of_row;
         }
         for delivery in &row.consumers {
-            consumers
-                .entry(&delivery.consumer)
-                .and_modify(|of_all| {
-                    of_all.before += delivery.before;
-                    of_all.off += delivery.off;
-                    of_all.delivered += delivery.delivered;
-                    of_all.dead += delivery.dead;
-                    of_all.waiting = of_all.waiting.zip(delivery.waiting).map(|(all, more)| all + more);
-                })
-                .or_insert_with(|| delivery.clone());
+            let Some(of_all) = sum.consumers.iter_mut().find(|of_all| of_all.consumer == delivery.consumer) else {
+                sum.consumers.push(delivery.clone());
+                continue;
+            };
+            of_all.before += delivery.before;
+            of_all.off += delivery.off;
+            of_all.delivered += delivery.delivered;
+            of_all.dead += delivery.dead;
+            of_all.waiting = of_all.waiting.zip(delivery.waiting).map(|(all, more)| all + more);
         }
     }
-    sum.consumers = consumers.into_values().collect();
     Value::Object(show(&sum))
 }

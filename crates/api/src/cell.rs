@@ -34,7 +34,7 @@ pub struct Cell {
 
 impl Cell {
     /// Runs what waits for a lock or a disk where waiting is allowed.
-    pub(crate) async fn blocking<T: Send + 'static>(
+    pub async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {

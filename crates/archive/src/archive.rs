@@ -60,11 +60,13 @@ pub struct Archive {
     progress: watch::Sender<Position>,
 }
 
+type Spans = Arc<[RangeInclusive<Position>]>;
+
 /// The store's files of sources and days that are being folded again.
 struct Past {
     /// The end of the log when the archive was opened: nothing at or behind it is in the store.
     end: Position,
-    spans: BTreeMap<FileKey, Vec<RangeInclusive<Position>>>,
+    spans: BTreeMap<FileKey, Spans>,
 }
 
 impl Archive {
@@ -158,22 +160,18 @@ impl Archive {
     }
 
     /// What the store has of a source and day, of those spans that the archive can't be sure to make again.
-    async fn past_of(
-        &mut self,
-        key: FileKey,
-        decided: &Decided,
-    ) -> Result<Vec<RangeInclusive<Position>>, ArchiveError> {
-        let Some(past) = &self.past else { return Ok(Vec::new()) };
+    async fn past_of(&mut self, key: FileKey, decided: &Decided) -> Result<Spans, ArchiveError> {
+        let Some(past) = &self.past else { return Ok(Spans::default()) };
         if decided.span.first >= past.end || decided.kept().len() == 0 {
-            return Ok(Vec::new());
+            return Ok(Spans::default());
         }
         if let Some(spans) = past.spans.get(&key) {
-            return Ok(spans.clone());
+            return Ok(Arc::clone(spans));
         }
         let id = self.id(key.source);
-        let spans = self.shelf.spans(&id, key.day).await?;
+        let spans: Spans = self.shelf.spans(&id, key.day).await?.into();
         if let Some(past) = &mut self.past {
-            past.spans.insert(key, spans.clone());
+            past.spans.insert(key, Arc::clone(&spans));
         }
         Ok(spans)
     }

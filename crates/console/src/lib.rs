@@ -1,1 +1,28 @@
-//! console
+//! The console of a cell, at `/` of its port, and the front door.
+//!
+//! ```text
+//! /             sources, and events as they come          /live      the events, for the page's script
+//! /sign-in      asks for a token, once                    /assets/…  one style sheet, one script, one icon
+//! ```
+//!
+//! Pages over the same functions of `control` and of the API's crate that the API itself calls; never SQL, never a rule of
+//! its own.
+//!
+//! - Everything that a customer or a sender wrote is escaped: by askama in a page, by `textContent` in the script.
+//! - A page loads nothing from another host and runs no inline script; the content security policy forbids both.
+//! - A page that shows payload is on the audit trail before it is sent, and no cache keeps it.
+//! - A session is a random cookie that no script and no other site can use; it ends with the token that opened it.
+//! - The front door knows the topology and nothing else: it holds no data.
+
+mod router;
+
+mod front_door;
+mod overview;
+mod row;
+mod session;
+mod sign_in;
+
+mod page;
+
+pub use front_door::front_door;
+pub use router::router;

@@ -23,6 +23,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
+const NO_ROOM: &str = "too much is coming in at once";
+
+/// What a batch's shared `context` and `integrations` may come to when each event has got them: 16 MiB. Real clients stay
+/// far below (250 events with a few hundred bytes); without it a body of 500 KiB could become 80 MB in the event log.
+const MERGED_BYTES_MAX: usize = 16 << 20;
+
+fn merged_bytes(envelope: &Envelope) -> usize {
+    let shared = [&envelope.context, &envelope.integrations].into_iter().flatten();
+    shared.map(|range| range.len()).sum::<usize>().saturating_mul(envelope.items.len())
+}
 
 /// What a path asks for.
 #[derive(Clone, Copy)]
@@ -120,20 +130,19 @@ impl Accept {
             }
             None => None,
         };
-        let limit = asked.bytes_max();
-        let needed = body::bytes_needed(encoding, body.size_hint().exact(), limit);
-        let room = self.shared.room(needed).await.ok_or(Refusal::CannotStore("too much is coming in at once"))?;
-        let body = body::read(body, encoding, limit).await.map_err(|fault| match fault {
+        let mut room = self.shared.bodies.room();
+        let body = body::read(body, encoding, asked.bytes_max(), &mut room).await.map_err(|fault| match fault {
             BodyFault::TooLarge => asked.too_large(),
-            BodyFault::NotGzip => Refusal::InvalidEncoding("the body is not whole gzip, as its `Content-Encoding` says"),
+            BodyFault::NotGzip => {
+                Refusal::InvalidEncoding("the body is not whole gzip, as its `Content-Encoding` says")
+            }
             BodyFault::TooSlow => Refusal::TooSlow,
             BodyFault::BrokenOff => Refusal::BrokenOff,
+            BodyFault::NoRoom => Refusal::CannotStore(NO_ROOM),
         })?;
         *unread = false;
-        let appended = self.body(asked, named, client, body, began).await;
-        // Until here the log held the body too.
-        drop(room);
-        appended
+        // The room is given back when the log has done with the body.
+        self.body(asked, named, client, body, began).await
     }
 
     /// Takes the event of a pixel; what is wrong with it is only counted.
@@ -143,8 +152,8 @@ impl Accept {
             if event.len() > EVENT_BYTES_MAX {
                 return Err(Refusal::EventTooLarge);
             }
-            let room = self.shared.room(event.len()).await;
-            let _room = room.ok_or(Refusal::CannotStore("too much is coming in at once"))?;
+            let mut room = self.shared.bodies.room();
+            room.hold(event.len()).await.map_err(|_| Refusal::CannotStore(NO_ROOM))?;
             let mut body = FrameBuf::with_capacity(event.len());
             body.extend_from_slice(&event);
             self.body(Asked::single(call), None, client, body, began).await
@@ -189,12 +198,7 @@ impl Accept {
     }
 
     /// Finds the events and whose they are, and checks a single one.
-    fn scan(
-        &self,
-        asked: Asked,
-        named: Option<Arc<Source>>,
-        body: &[u8],
-    ) -> Result<(Envelope, Arc<Source>), Refusal> {
+    fn scan(&self, asked: Asked, named: Option<Arc<Source>>, body: &[u8]) -> Result<(Envelope, Arc<Source>), Refusal> {
         let malformed = |error: ScanError| match body.starts_with(BOM) {
             true => Refusal::ByteOrderMark,
             false => Refusal::InvalidJson(error),
@@ -204,6 +208,9 @@ impl Accept {
             Some(_) => scan_single(body).map(|single| (single.envelope, single.write_key)),
         }
         .map_err(malformed)?;
+        if merged_bytes(&envelope) > MERGED_BYTES_MAX {
+            return Err(asked.too_large());
+        }
         let source = match (named, key) {
             (Some(source), _) => source,
             (None, Some(key)) if !key.trim().is_empty() => self.source(key.trim())?,

@@ -1,5 +1,6 @@
 //! A request's body on its way into memory: unpacked, bounded, in the buffer that the log will write.
 
+use crate::budget::{Room, Spent};
 use bytes::{Buf, Bytes};
 use domicile_listen::BodyError;
 use domicile_log::FrameBuf;
@@ -24,15 +25,22 @@ pub(crate) enum BodyFault {
     NotGzip,
     TooSlow,
     BrokenOff,
+    NoRoom,
 }
 
-/// What the inflater needs beside the buffer; counted to the budget.
+impl From<Spent> for BodyFault {
+    fn from(_: Spent) -> Self {
+        Self::NoRoom
+    }
+}
+
+/// What the inflater needs beside the buffer.
 const INFLATER_BYTES: usize = 128 * 1024;
 /// Gzip may be longer than what it holds by its headers. With this room for them, members without content can't keep
 /// the inflater busy for ever.
 const GZIP_EXTRA_BYTES: usize = 64 * 1024;
-/// A body of unknown length begins with so much room.
-const ROOM_BYTES: usize = 16 * 1024;
+/// What a body takes of the budget before any of it has come.
+const FIRST_BYTES: usize = 16 * 1024;
 
 impl Encoding {
     /// From the request's headers; an error is the sentence to refuse with.
@@ -54,72 +62,67 @@ impl Encoding {
     }
 }
 
-/// How much memory reading a body may take: `length` is its announced length, if it has one.
-pub(crate) fn bytes_needed(encoding: Encoding, length: Option<u64>, limit: usize) -> usize {
-    match encoding {
-        Encoding::Plain => length.and_then(|length| usize::try_from(length).ok()).map_or(limit, |n| n.min(limit)),
-        Encoding::Gzip => limit + INFLATER_BYTES,
-    }
-}
-
-/// Reads and unpacks a body of at most `limit` bytes. Stops at the limit, whatever is still to come.
-pub(crate) async fn read<B>(body: B, encoding: Encoding, limit: usize) -> Result<FrameBuf, BodyFault>
+/// Reads and unpacks a body of at most `limit` bytes. Stops at the limit, whatever is still to come. Memory is taken
+/// from `room` before it is filled, the first of it before anything is read.
+pub(crate) async fn read<B>(
+    body: B,
+    encoding: Encoding,
+    limit: usize,
+    room: &mut Room<'_>,
+) -> Result<FrameBuf, BodyFault>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BodyError>,
 {
-    let length = body.size_hint().exact();
-    match encoding {
-        Encoding::Plain => read_plain(body, length, limit).await,
-        Encoding::Gzip => read_gzip(body, length, limit).await,
+    if encoding == Encoding::Plain {
+        return collect(body, limit, room).await;
     }
+    // Unpacked when all of it is there: a slow sender then holds packed bytes only, and no inflater.
+    let packed = collect(body, limit + GZIP_EXTRA_BYTES, room).await?;
+    room.hold(packed.len() + limit + INFLATER_BYTES).await?;
+    let unpacked = unpack(packed.body(), limit)?;
+    drop(packed);
+    room.shrink(unpacked.len());
+    Ok(unpacked)
 }
 
-async fn read_plain<B>(body: B, length: Option<u64>, limit: usize) -> Result<FrameBuf, BodyFault>
+async fn collect<B>(body: B, limit: usize, room: &mut Room<'_>) -> Result<FrameBuf, BodyFault>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BodyError>,
 {
-    let room = match length {
+    let length = match body.size_hint().exact() {
         Some(length) if length > limit as u64 => return Err(BodyFault::TooLarge),
-        Some(length) => length as usize,
-        None => ROOM_BYTES.min(limit),
+        length => length.map(|length| length as usize),
     };
-    let mut buf = FrameBuf::with_capacity(room);
+    let most = length.unwrap_or(limit);
+    room.hold(most.min(FIRST_BYTES)).await?;
+    let mut buf = FrameBuf::with_capacity(length.unwrap_or(FIRST_BYTES.min(limit)));
     let mut body = pin!(body);
     while let Some(data) = next(&mut body).await? {
-        if data.len() > limit - buf.len() {
+        let needed = buf.len() + data.len();
+        if needed > limit {
             return Err(BodyFault::TooLarge);
+        }
+        if needed > room.bytes() {
+            room.hold(needed.max(room.bytes().saturating_mul(2).min(most))).await?;
         }
         buf.extend_from_slice(&data);
     }
     Ok(buf)
 }
 
-async fn read_gzip<B>(body: B, length: Option<u64>, limit: usize) -> Result<FrameBuf, BodyFault>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BodyError>,
-{
+/// Unpacks gzip of one or more members and nothing behind them.
+fn unpack(packed: &[u8], limit: usize) -> Result<FrameBuf, BodyFault> {
     // JSON of events packs to a third or less.
-    let room = length.map_or(ROOM_BYTES, |length| usize::try_from(length).unwrap_or(limit).saturating_mul(4)).min(limit);
-    let mut inflater = MultiGzDecoder::new(Bounded { buf: FrameBuf::with_capacity(room), limit, over: false });
-    let mut packed = 0;
-    let mut body = pin!(body);
-    while let Some(data) = next(&mut body).await? {
-        packed += data.len();
-        if packed > limit + GZIP_EXTRA_BYTES {
-            return Err(BodyFault::TooLarge);
-        }
-        if inflater.write_all(&data).is_err() {
-            return Err(if inflater.get_ref().over { BodyFault::TooLarge } else { BodyFault::NotGzip });
-        }
+    let capacity = packed.len().saturating_mul(4).min(limit);
+    let mut inflater = MultiGzDecoder::new(Bounded { buf: FrameBuf::with_capacity(capacity), limit, over: false });
+    let whole = inflater.write_all(packed).and_then(|()| inflater.try_finish());
+    match whole {
+        Ok(()) if !packed.is_empty() => inflater.finish().map(|bounded| bounded.buf).map_err(|_| BodyFault::NotGzip),
+        _ if inflater.get_ref().over => Err(BodyFault::TooLarge),
+        _ => Err(BodyFault::NotGzip),
     }
-    match inflater.try_finish() {
-        Ok(()) if packed > 0 => {}
-        _ => return Err(if inflater.get_ref().over { BodyFault::TooLarge } else { BodyFault::NotGzip }),
-    }
-    inflater.finish().map(|bounded| bounded.buf).map_err(|_| BodyFault::NotGzip)
 }
 
 /// The next bytes; trailers are passed over.

@@ -82,10 +82,7 @@ pub(crate) fn source_here<'a>(
         None => match topology.region_of_key(key) {
             Some(other) if other.id != snapshot.region => {
                 let host = other.ingest.first().and_then(|point| urls.of(&other.id, &point.name));
-                Err(Refusal::WrongRegion {
-                    region: other.id.clone(),
-                    host: host.map(|url| url.host().to_owned()),
-                })
+                Err(Refusal::WrongRegion { region: other.id.clone(), host: host.map(|url| url.host().to_owned()) })
             }
             _ => Err(Refusal::UnknownWriteKey),
         },

@@ -48,7 +48,11 @@ impl Ingest {
     /// This point as a service for [`domicile_listen::Listener::serve`].
     pub fn service<B>(
         &self,
-    ) -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+    ) -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
@@ -130,9 +134,7 @@ impl Ingest {
             Route::Readyz if accept.is_ready() => {
                 response::json(StatusCode::OK, Bytes::from_static(br#"{"ready":true}"#))
             }
-            Route::Readyz => {
-                response::json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(br#"{"ready":false}"#))
-            }
+            Route::Readyz => response::json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(br#"{"ready":false}"#)),
             Route::Unknown => response::refused(&Refusal::NotFound),
         }
     }

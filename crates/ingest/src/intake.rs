@@ -1,5 +1,6 @@
 //! What the ingest points of one region share in a process.
 
+use crate::budget::Budget;
 use crate::ingest::Ingest;
 use crate::key::decode_percent;
 use crate::rate::Rates;
@@ -18,7 +19,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What the operator sets.
 #[derive(Clone, Debug)]
@@ -44,8 +44,9 @@ impl Default for Settings {
     }
 }
 
-/// Long enough to spare a page's reloads, short enough that a source's new ingest point is soon used.
-const SETTINGS_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=60");
+/// A page asks again at each load, so that it follows its source to a new ingest point at the next reload; the ETag makes
+/// asking cheap.
+const SETTINGS_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What the ingest points of one region share in a process: configuration, public addresses, the body budget, rate
@@ -64,7 +65,7 @@ pub(crate) struct Shared {
     pub settings: Settings,
     pub rates: Rates,
     pub scripts: Scripts,
-    bodies: Semaphore,
+    pub bodies: Budget,
     settings_fetched: Mutex<HashMap<SourceNumber, Millis>>,
 }
 
@@ -80,7 +81,7 @@ impl Intake {
         let shared = Shared {
             rates: Rates::new(Arc::clone(&world.clock)),
             scripts: Scripts::new(world.clone(), settings.scripts.clone()),
-            bodies: Semaphore::new(settings.bodies_bytes_max.min(Semaphore::MAX_PERMITS)),
+            bodies: Budget::new(Arc::clone(&world.clock), settings.bodies_bytes_max, settings.bodies_wait),
             settings_fetched: Mutex::default(),
             world,
             topology,
@@ -134,18 +135,5 @@ impl Shared {
     fn note_settings_fetch(&self, source: &Source) {
         let now = self.world.clock.now();
         self.settings_fetched.lock().unwrap_or_else(PoisonError::into_inner).insert(source.number, now);
-    }
-
-    /// Room for a body, before it is read. `None`: there was none for as long as a request waits.
-    pub async fn room(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        // A body larger than the whole budget takes all of it.
-        let bytes = bytes.min(self.settings.bodies_bytes_max).min(u32::MAX as usize) as u32;
-        if let Ok(room) = self.bodies.try_acquire_many(bytes) {
-            return Some(room);
-        }
-        tokio::select! {
-            room = self.bodies.acquire_many(bytes) => room.ok(),
-            () = self.world.clock.sleep(self.settings.bodies_wait) => None,
-        }
     }
 }

@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn other_schemes_and_broken_ones_leave_it_to_the_body() {
-        for authorization in ["Bearer abc", "Basic", "Basic ", "Basic !!!", "Basic Og==", "Basic /w==", "euw_Key1", ""] {
+        for authorization in ["Bearer abc", "Basic", "Basic ", "Basic !!!", "Basic Og==", "Basic /w==", "euw_Key1", ""]
+        {
             assert_eq!(key_of(authorization), None, "{authorization}");
         }
         assert_eq!(from_header(&HeaderMap::new()), None);

@@ -10,17 +10,18 @@
 //! - A 200 to an event path means: durable. Nothing of a refused request is kept or logged.
 //! - A write key of another region is refused as soon as it is known: from the header before the body is read, from
 //!   the body while it is only in memory. The answer names the right host.
-//! - Memory for bodies is a fixed budget, spent before a body is read; gzip stops at the limit.
+//! - Memory for bodies is a fixed budget, spent as they come in; a body stops at its limit, packed or not.
 //! - The client's address is the connection's, unless peers that the operator trusts say otherwise.
 //! - Nothing here waits for process or for anything downstream, names the control store, or opens a connection.
 //! - A body is read once into the buffer that the log seals and writes; no event is parsed into a tree.
 
-mod intake;
 mod ingest;
+mod intake;
 
 mod accept;
 mod address;
 mod body;
+mod budget;
 mod document;
 mod key;
 mod pixel;

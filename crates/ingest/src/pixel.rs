@@ -4,8 +4,8 @@ use crate::key::decode_base64;
 use crate::response::{self, Answer};
 use bytes::Bytes;
 use domicile_event::{field, json_string, scan_single};
-use http::header::{self, HeaderValue};
 use http::StatusCode;
+use http::header::{self, HeaderValue};
 use serde_json::{Map, Value};
 
 /// A transparent GIF of one pixel.
@@ -16,7 +16,8 @@ const STEPS_MAX: usize = 16;
 
 /// The answer, whatever happened.
 pub(crate) fn image() -> Answer {
-    let mut answer = response::with_type(StatusCode::OK, HeaderValue::from_static("image/gif"), Bytes::from_static(GIF));
+    let mut answer =
+        response::with_type(StatusCode::OK, HeaderValue::from_static("image/gif"), Bytes::from_static(GIF));
     // Each view is an event.
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
@@ -125,7 +126,9 @@ mod tests {
         check(
             "writeKey=k&event=Email+Opened&properties.subject=Gr%C3%BC%C3%9Fe&properties.a.b=1&userId=u",
             None,
-            Some(r#"{"writeKey":"k","event":"Email Opened","properties":{"subject":"Grüße","a":{"b":"1"}},"userId":"u"}"#),
+            Some(
+                r#"{"writeKey":"k","event":"Email Opened","properties":{"subject":"Grüße","a":{"b":"1"}},"userId":"u"}"#,
+            ),
         );
         check("a=1&a.b=2", None, Some(r#"{"a":{"b":"2"}}"#));
         check("a.b=2&a=1", None, Some(r#"{"a":"1"}"#));

@@ -12,7 +12,9 @@ pub struct PublicUrl {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{url}` is not the address of an ingest point\n  mend: write it as https://HOST, https://HOST:PORT or http://HOST:PORT")]
+#[error(
+    "`{url}` is not the address of an ingest point\n  mend: write it as https://HOST, https://HOST:PORT or http://HOST:PORT"
+)]
 pub struct UrlError {
     url: String,
 }
@@ -92,7 +94,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for url in ["", "events.example.com", "ftp://x", "https://", "https:///v1", "http://:80", "https://a b", "https://a?b", "https://u@h"] {
+        for url in [
+            "",
+            "events.example.com",
+            "ftp://x",
+            "https://",
+            "https:///v1",
+            "http://:80",
+            "https://a b",
+            "https://a?b",
+            "https://u@h",
+        ] {
             assert!(PublicUrl::read(url).is_err(), "{url}");
         }
     }

@@ -26,8 +26,13 @@ pub(crate) enum Refusal {
     MissingWriteKey,
     UnknownWriteKey,
     SourceDisabled,
-    WrongRegion { region: RegionId, host: Option<String> },
-    WrongIngestPoint { host: Option<String> },
+    WrongRegion {
+        region: RegionId,
+        host: Option<String>,
+    },
+    WrongIngestPoint {
+        host: Option<String>,
+    },
     RateLimited(Duration),
     CannotStore(&'static str),
     TooSlow,
@@ -115,7 +120,8 @@ impl Refusal {
         match self {
             Self::InvalidJson(error) => error.to_string().into(),
             Self::ByteOrderMark => {
-                "the body begins with a byte order mark, which JSON does not allow: write it as UTF-8 without one".into()
+                "the body begins with a byte order mark, which JSON does not allow: write it as UTF-8 without one"
+                    .into()
             }
             Self::BrokenOff => "the body broke off before its end".into(),
             Self::InvalidEncoding(what) => (*what).into(),
@@ -128,7 +134,8 @@ impl Refusal {
             Self::UnknownWriteKey => "no source has this write key".into(),
             Self::SourceDisabled => "the source, or this write key of it, is switched off".into(),
             Self::WrongRegion { region, host } => {
-                format!("the write key belongs to region {region}, and its events are taken only there{}", at(host)).into()
+                format!("the write key belongs to region {region}, and its events are taken only there{}", at(host))
+                    .into()
             }
             Self::WrongIngestPoint { host } => {
                 format!("the source takes events only at its own ingest point{}", at(host)).into()

@@ -158,7 +158,10 @@ mod tests {
             ("/cdn/x/analytics.js/v1/k/analytics.min.js", Some(Script::Main { key: "k" })),
             ("/analytics.js/v1/k/analytics.classic.js", Some(Script::Classic { key: "k" })),
             ("/p/analytics-next/bundles/407.bundle.61ef.js", Some(Script::Bundle { name: "407.bundle.61ef.js" })),
-            ("/next-integrations/integrations/x/1/x.js.gz", Some(Script::Integration { path: "integrations/x/1/x.js.gz" })),
+            (
+                "/next-integrations/integrations/x/1/x.js.gz",
+                Some(Script::Integration { path: "integrations/x/1/x.js.gz" }),
+            ),
             ("/analytics.js/v1/k/other.js", None),
             ("/analytics.js/v1//analytics.min.js", None),
             ("/analytics.min.js", None),

@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn no_address_leads_out_of_the_folder() {
-        for name in ["", ".", "..", ".env", "../x.js", "a/b.js", "a\\b.js", "%2e%2e", "a%2fb", "/etc/passwd", "a\0b", "ä.js"] {
+        for name in
+            ["", ".", "..", ".env", "../x.js", "a/b.js", "a\\b.js", "%2e%2e", "a%2fb", "/etc/passwd", "a\0b", "ä.js"]
+        {
             assert_eq!(candidates(Script::Bundle { name }), Vec::<PathBuf>::new(), "{name:?}");
         }
         for path in ["", "/", "../x.js", "a/../../x.js", "a//b.js", "/a.js", "a/./b.js", "a/.git/config"] {

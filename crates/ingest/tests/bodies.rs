@@ -77,7 +77,8 @@ async fn encodings_are_gzip_or_none() {
     deflate.write_all(&plain).unwrap();
     let deflate = deflate.finish().unwrap();
     let bad = "400 invalid_encoding";
-    let table: &[(&[(&str, &str)], &[u8], &str)] = &[
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let table: &[(Headers<'_>, &[u8], &str)] = &[
         (&[], &plain, "200"),
         (&[("Content-Encoding", "identity")], &plain, "200"),
         (&[("Content-Encoding", "")], &plain, "200"),
@@ -217,8 +218,10 @@ async fn a_body_that_never_comes_is_cut() {
         ..domicile_listen::Settings::default()
     };
     let address = cell.listen("oregon", cell.log.clone(), settings).await;
-    let request =
-        format!("POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Length: 1000\r\n\r\n{{", basic(WEB));
+    let request = format!(
+        "POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Length: 1000\r\n\r\n{{",
+        basic(WEB)
+    );
     assert_eq!(raw(address, request.as_bytes()).await.outcome(), "408 too_slow");
 }
 

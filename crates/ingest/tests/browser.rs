@@ -26,8 +26,15 @@ async fn every_answer_can_be_read_by_a_page_of_any_origin() {
     let cell = Cell::start().await;
     let settings = format!("GET /v1/projects/{WEB}/settings");
     for line in [
-        "POST /v1/t", "POST /v1/m", "GET /v1/t", "GET /nothing", "GET /healthz", "GET /v1/pixel/track",
-        "GET /v1/projects/nobody/settings", "GET /analytics.js/v1/nobody/analytics.min.js", settings.as_str(),
+        "POST /v1/t",
+        "POST /v1/m",
+        "GET /v1/t",
+        "GET /nothing",
+        "GET /healthz",
+        "GET /v1/pixel/track",
+        "GET /v1/projects/nobody/settings",
+        "GET /analytics.js/v1/nobody/analytics.min.js",
+        settings.as_str(),
     ] {
         for (headers, allowed) in [(vec![ORIGIN], ORIGIN.1), (vec![], "*")] {
             let got = cell.send(line, &headers, b"").await;
@@ -67,7 +74,11 @@ async fn the_sdks_files_are_served_from_the_folder_under_any_prefix() {
         ["/analytics-next/bundles/407.bundle.61ef.js.gz", "/next-integrations/integrations/x/1.0/x.dynamic.js.gz"]
     {
         let got = cell.get(path).await;
-        assert_eq!((got.status, got.header("content-type"), got.header("content-encoding")), (200, js, "gzip"), "{path}");
+        assert_eq!(
+            (got.status, got.header("content-type"), got.header("content-encoding")),
+            (200, js, "gzip"),
+            "{path}"
+        );
     }
     let etag = cell.get(&main).await.header("etag").to_owned();
     assert_eq!(cell.send(&format!("GET {main}"), &[("If-None-Match", &etag)], b"").await.status, 304);
@@ -81,7 +92,15 @@ async fn the_sdks_files_are_served_from_the_folder_under_any_prefix() {
 async fn no_address_leads_out_of_the_folder() {
     let cell = Cell::start().await;
     install(&cell);
-    for name in ["../secret.js", "..%2fsecret.js", "%2e%2e/secret.js", "/secret.js", "x/../../secret.js", "..\\secret.js", "./407.bundle.61ef.js"] {
+    for name in [
+        "../secret.js",
+        "..%2fsecret.js",
+        "%2e%2e/secret.js",
+        "/secret.js",
+        "x/../../secret.js",
+        "..\\secret.js",
+        "./407.bundle.61ef.js",
+    ] {
         for prefix in ["/analytics-next/bundles/", "/next-integrations/", "/next-integrations/integrations/"] {
             let got = cell.get(&format!("{prefix}{name}")).await;
             assert_eq!(got.outcome(), "404 not_found", "{prefix}{name}");

@@ -1,7 +1,7 @@
 //! Paths, methods, and the requests as SDKs make them.
 
 use crate::cell::*;
-use domicile_testkit::{Sdk, SampleEvents};
+use domicile_testkit::{SampleEvents, Sdk};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -10,7 +10,17 @@ use serde_json::Value;
 #[tokio::test]
 async fn every_path_takes_events() {
     let cell = Cell::start().await;
-    let batches = ["/v1/batch", "/v1/import", "/v1/import/", "/v1/b", "//v1/batch", "/batch", "/b", "/x/y/v1/batch?z=1", "/v1/batch/"];
+    let batches = [
+        "/v1/batch",
+        "/v1/import",
+        "/v1/import/",
+        "/v1/b",
+        "//v1/batch",
+        "/batch",
+        "/b",
+        "/x/y/v1/batch?z=1",
+        "/v1/batch/",
+    ];
     for path in batches {
         let got = cell.post(path, &[("Authorization", &basic(WEB))], &batch_of(2)).await;
         assert_eq!(got.outcome(), "200", "{path}");
@@ -25,7 +35,8 @@ async fn every_path_takes_events() {
         ("alias", "a", r#"{"userId":"u","previousId":"p"}"#),
     ];
     for (call, letter, body) in singles {
-        for path in [format!("/v1/{call}"), format!("/v1/{letter}"), format!("/{letter}"), format!("/p//v1/{call}/?q")] {
+        for path in [format!("/v1/{call}"), format!("/v1/{letter}"), format!("/{letter}"), format!("/p//v1/{call}/?q")]
+        {
             let got = cell.post(&path, &[("Authorization", &basic(WEB))], body).await;
             assert_eq!(got.outcome(), "200", "{path}");
             assert_eq!(cell.kept().pop().unwrap(), format!("1 oregon {call} {body}"), "{path}");

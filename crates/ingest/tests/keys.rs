@@ -114,7 +114,10 @@ async fn settings_follow_the_sources_ingestion_region() {
     let settings = got.json();
     let segment = &settings["integrations"]["Segment.io"];
     assert_eq!((got.status, got.header("content-type")), (200, "application/json"));
-    assert_eq!((&segment["apiKey"], &segment["apiHost"], &segment["protocol"]), (&WEB.into(), &"127.0.0.1:7101/v1".into(), &"http".into()));
+    assert_eq!(
+        (&segment["apiKey"], &segment["apiHost"], &segment["protocol"]),
+        (&WEB.into(), &"127.0.0.1:7101/v1".into(), &"http".into())
+    );
     assert_eq!(settings["metrics"], serde_json::json!({"sampleRate": 0, "host": "127.0.0.1:7101/v1"}));
     assert_eq!(settings["integrations"].as_object().unwrap().len(), 1, "nothing that loads a script");
     for (field, value) in [("remotePlugins", "[]"), ("enabledMiddleware", "{}"), ("middlewareSettings", "{}")] {
@@ -129,7 +132,9 @@ async fn settings_follow_the_sources_ingestion_region() {
     assert_eq!((again.status, again.text()), (304, ""));
     assert_eq!(again.header("etag"), etag);
 
-    let moved = sources().into_iter().map(|source| Source { ingestion_region: domicile_region::PointName::new("singapore"), ..source });
+    let moved = sources()
+        .into_iter()
+        .map(|source| Source { ingestion_region: domicile_region::PointName::new("singapore"), ..source });
     cell.current.put(snapshot(2, moved.collect()));
     let moved = cell.send(&format!("GET {path}"), &[("If-None-Match", etag)], b"").await;
     let segment = moved.json()["integrations"]["Segment.io"].clone();
@@ -139,9 +144,12 @@ async fn settings_follow_the_sources_ingestion_region() {
 #[tokio::test]
 async fn settings_of_nobody_are_404_with_the_reason() {
     let cell = Cell::start().await;
-    for (key, code) in
-        [("nobody", "unknown_write_key"), (OFF, "source_disabled"), (OLD_KEY, "source_disabled"), (ELSEWHERE, "wrong_region")]
-    {
+    for (key, code) in [
+        ("nobody", "unknown_write_key"),
+        (OFF, "source_disabled"),
+        (OLD_KEY, "source_disabled"),
+        (ELSEWHERE, "wrong_region"),
+    ] {
         let got = cell.get(&format!("/projects/{key}/settings")).await;
         assert_eq!(got.outcome(), format!("404 {code}"));
     }

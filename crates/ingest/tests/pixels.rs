@@ -6,7 +6,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 async fn is_image(cell: &Cell, path: &str) {
     let got = cell.send(&format!("GET {path}"), &[("User-Agent", "Mail/1.0")], b"").await;
-    assert_eq!((got.status, got.header("content-type"), got.header("cache-control")), (200, "image/gif", "no-store"), "{path}");
+    assert_eq!(
+        (got.status, got.header("content-type"), got.header("cache-control")),
+        (200, "image/gif", "no-store"),
+        "{path}"
+    );
     assert!(got.body.starts_with(b"GIF89a"), "{path}");
 }
 

@@ -44,10 +44,8 @@ impl FrameKey {
     /// Encrypts `bytes` where they lie and gives the tag. `count` must never be given twice to one key; `header` is
     /// bound to the seal but not encrypted.
     pub fn seal(&self, count: u64, header: &[u8], bytes: &mut [u8]) -> Result<[u8; TAG_BYTES], KeyError> {
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(nonce(count), Aad::from(header), bytes)
-            .map_err(|_| KeyError::Crypto)?;
+        let tag =
+            self.0.seal_in_place_separate_tag(nonce(count), Aad::from(header), bytes).map_err(|_| KeyError::Crypto)?;
         tag.as_ref().try_into().map_err(|_| KeyError::Crypto)
     }
 

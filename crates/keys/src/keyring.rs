@@ -21,7 +21,9 @@ pub enum KeyError {
     #[error("{file}: {error}")]
     Io { file: String, error: io::Error },
     /// A key file that can't be what was written.
-    #[error("{file}: not a key file of this folder: {what}\n  mend: put the file back from a backup of the same folder")]
+    #[error(
+        "{file}: not a key file of this folder: {what}\n  mend: put the file back from a backup of the same folder"
+    )]
     Damaged { file: String, what: &'static str },
     /// Data keys without the region key that wraps them.
     #[error(
@@ -68,8 +70,7 @@ impl Keyring {
             write_whole(disk, &region_file, text.as_bytes()).map_err(|e| io_error(&region_file, e))?;
             bytes
         };
-        let region_key =
-            LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &region_bytes).map_err(|_| KeyError::Crypto)?);
+        let region_key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &region_bytes).map_err(|_| KeyError::Crypto)?);
         let mut data = HashMap::new();
         for entry in entries {
             let Some(id) = data_file_id(&entry.name) else { continue };
@@ -96,9 +97,14 @@ impl Keyring {
             return Ok(*id);
         }
         let id = KeyId { workspace, generation: 1 };
+        let file = self.inner.folder.join(format!("data-{}-{}.key", id.workspace, id.generation));
+        if self.inner.world.disk.exists(&file) {
+            // Made since this keyring was opened. To write over it would destroy what it sealed.
+            let what = "another program made it; only one may run on this folder";
+            return Err(KeyError::Damaged { file: file.display().to_string(), what });
+        }
         let mut bytes = [0; 32];
         self.inner.world.random.fill(&mut bytes);
-        let file = self.inner.folder.join(format!("data-{}-{}.key", id.workspace, id.generation));
         let wrapped = self.seal_with(&aad(id), &bytes)?;
         let text = format!("{DATA_WORD} {}\n", HEXLOWER.encode(&wrapped));
         write_whole(self.inner.world.disk.as_ref(), &file, text.as_bytes()).map_err(|e| io_error(&file, e))?;
@@ -227,7 +233,8 @@ mod tests {
         let first = Keyring::open(&world, dir.path()).expect("opens");
         let id = first.newest(3).expect("makes a key");
         let mut bytes = b"payload".to_vec();
-        let tag = first.frame_key(id, &salt).expect("derives").expect("is there").seal(0, b"h", &mut bytes).expect("seals");
+        let tag =
+            first.frame_key(id, &salt).expect("derives").expect("is there").seal(0, b"h", &mut bytes).expect("seals");
         assert_ne!(bytes, b"payload");
         bytes.extend_from_slice(&tag);
 
@@ -273,6 +280,16 @@ mod tests {
             }
             std::fs::write(&file, &whole).expect("writes");
         }
+    }
+
+    #[test]
+    fn a_key_that_another_keyring_made_is_never_written_over() {
+        let (dir, world) = folder();
+        let (one, other) = (Keyring::open(&world, dir.path()).expect("opens"), Keyring::open(&world, dir.path()));
+        one.newest(1).expect("makes a key");
+        let before = std::fs::read(dir.path().join("data-1-1.key")).expect("reads");
+        assert!(matches!(other.expect("opens").newest(1), Err(KeyError::Damaged { .. })));
+        assert_eq!(std::fs::read(dir.path().join("data-1-1.key")).expect("reads"), before);
     }
 
     #[test]

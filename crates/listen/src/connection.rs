@@ -135,14 +135,8 @@ async fn read_prelude(tcp: &mut TcpStream, ahead: &mut Vec<u8>, from: SocketAddr
 }
 
 /// Speaks HTTP until either side ends it.
-async fn talk<T, S, B>(
-    io: T,
-    http2: bool,
-    service: S,
-    peer: Peer,
-    watch: Arc<Watch>,
-    stop: watch::Receiver<Stop>,
-) where
+async fn talk<T, S, B>(io: T, http2: bool, service: S, peer: Peer, watch: Arc<Watch>, stop: watch::Receiver<Stop>)
+where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Body>, Response = Response<B>> + Send + Sync + 'static,
     S::Future: Send + 'static,

@@ -40,11 +40,17 @@ struct Files {
 pub enum TlsError {
     #[error("{file}: cannot be read: {error}\n  mend: name a file that this user may read")]
     File { file: PathBuf, error: std::io::Error },
-    #[error("{file}: no certificate in it\n  mend: it has to be PEM, with the server's certificate first, then its chain")]
+    #[error(
+        "{file}: no certificate in it\n  mend: it has to be PEM, with the server's certificate first, then its chain"
+    )]
     Certificate { file: PathBuf },
-    #[error("{file}: no private key in it\n  mend: it has to be PEM, with one PKCS#8, SEC 1 or PKCS#1 key, not encrypted")]
+    #[error(
+        "{file}: no private key in it\n  mend: it has to be PEM, with one PKCS#8, SEC 1 or PKCS#1 key, not encrypted"
+    )]
     Key { file: PathBuf },
-    #[error("{key} does not go with {certificate}: {error}\n  mend: put the key there for which the certificate was made")]
+    #[error(
+        "{key} does not go with {certificate}: {error}\n  mend: put the key there for which the certificate was made"
+    )]
     Pair { certificate: PathBuf, key: PathBuf, error: rustls::Error },
 }
 
@@ -124,9 +130,8 @@ struct Pair {
 
 impl Files {
     fn content(&self) -> Result<Content, TlsError> {
-        let read = |file: &PathBuf| {
-            self.world.disk.read(file).map_err(|error| TlsError::File { file: file.clone(), error })
-        };
+        let read =
+            |file: &PathBuf| self.world.disk.read(file).map_err(|error| TlsError::File { file: file.clone(), error });
         Ok(Content { certificate: read(&self.certificate)?, key: read(&self.key)? })
     }
 

@@ -23,7 +23,7 @@ async fn post(sender: &mut http2::SendRequest<Full<Bytes>>, path: &str, body: Ve
 
 #[tokio::test]
 async fn http2_is_spoken_with_those_who_begin_with_it() {
-    let server = serve(patient()).await;
+    let server = serve(Settings::default()).await;
     let (mut sender, _connection) = connect(&server).await;
     for bytes in [0, 1, 1_000_000] {
         assert_eq!(post(&mut sender, "/length", vec![b'x'; bytes]).await, (200, bytes.to_string()));
@@ -33,17 +33,20 @@ async fn http2_is_spoken_with_those_who_begin_with_it() {
 
 #[tokio::test]
 async fn an_http2_connection_drains_and_idles_like_any_other() {
-    let server = serve(patient()).await;
+    let server = serve(Settings::default()).await;
     let (mut sender, connection) = connect(&server).await;
-    let late = tokio::spawn(async move { post(&mut sender, "/slow", Vec::new()).await });
-    tokio::time::sleep(SHORT).await;
+    let late = tokio::spawn(async move { post(&mut sender, "/held", Vec::new()).await });
+    server.held.arrival().await;
     server.stop.send(()).unwrap();
+    server.clock.settle().await;
+    server.held.let_go.add_permits(1);
     assert_eq!(late.await.unwrap(), (200, "late".to_owned()));
     connection.await.unwrap().unwrap();
     server.done.await.unwrap();
 
-    let server = serve(Settings { idle_wait: SHORT, ..patient() }).await;
+    let server = serve(Settings::default()).await;
     let (mut sender, connection) = connect(&server).await;
     post(&mut sender, "/", Vec::new()).await;
+    server.wait(80).await;
     connection.await.unwrap().unwrap();
 }

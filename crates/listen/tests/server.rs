@@ -1,4 +1,4 @@
-//! A listener with a service that says what it saw, and a raw client.
+//! A listener under a clock turned by hand, with a service that says what it saw; and a raw client.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -6,39 +6,40 @@ use axum::extract::{Extension, Request};
 use axum::http::StatusCode;
 use axum::routing::any;
 use domicile_listen::{Listener, Peer, Settings};
-use domicile_world::World;
+use domicile_testkit::HandClock;
 use http_body_util::BodyExt;
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 pub struct Server {
     pub address: SocketAddr,
+    pub clock: HandClock,
     pub stop: oneshot::Sender<()>,
     pub done: JoinHandle<()>,
+    pub held: Arc<Held>,
 }
 
-pub const LONG: Duration = Duration::from_secs(60);
-pub const SHORT: Duration = Duration::from_millis(60);
+/// Requests for `/held`: each says that it has come, and waits to be let go.
+pub struct Held {
+    pub arrived: Semaphore,
+    pub let_go: Semaphore,
+}
 
-/// Waits that never come to pass in a test, for the test to shorten one.
-pub fn patient() -> Settings {
-    Settings {
-        header_wait: LONG,
-        idle_wait: LONG,
-        body_wait: LONG,
-        body_grace: LONG,
-        write_wait: LONG,
-        drain_wait: LONG,
-        ..Settings::default()
+impl Held {
+    pub async fn arrival(&self) {
+        self.arrived.acquire().await.unwrap().forget();
     }
 }
 
-fn router() -> Router {
+pub const LARGE_BYTES: usize = 64 << 20;
+
+fn router(held: Arc<Held>) -> Router {
     Router::new()
         .route("/", any(|| async { "hello" }))
         // The body's length, or why there is none.
@@ -47,36 +48,39 @@ fn router() -> Router {
             any(|request: Request| async {
                 match request.into_body().collect().await {
                     Ok(body) => (StatusCode::OK, body.to_bytes().len().to_string()),
-                    Err(error) => (StatusCode::REQUEST_TIMEOUT, format!("{:?}", error.into_inner().to_string())),
+                    Err(error) => (StatusCode::REQUEST_TIMEOUT, error.to_string()),
                 }
             }),
         )
         .route("/peer", any(|Extension(peer): Extension<Peer>| async move { format!("{} {}", peer.ip, peer.proxied) }))
         // Answers without a look at the body.
         .route("/refuse", any(|| async { (StatusCode::BAD_REQUEST, "no") }))
-        .route("/large", any(|| async { Bytes::from(vec![b'x'; 64 << 20]) }))
+        .route("/large", any(|| async { Bytes::from(vec![b'x'; LARGE_BYTES]) }))
         .route(
-            "/slow",
-            any(|| async {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+            "/held",
+            any(move || async move {
+                held.arrived.add_permits(1);
+                held.let_go.acquire().await.unwrap().forget();
                 "late"
             }),
         )
-        .route("/never", any(|| async { std::future::pending::<&str>().await }))
 }
 
 pub async fn serve(settings: Settings) -> Server {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.address();
     let (stop, stopped) = oneshot::channel();
-    let service = TowerToHyperService::new(router());
+    let held = Arc::new(Held { arrived: Semaphore::new(0), let_go: Semaphore::new(0) });
+    let service = TowerToHyperService::new(router(Arc::clone(&held)));
+    let clock = HandClock::new();
+    let serving_clock = Arc::new(clock.clone());
     let done = tokio::spawn(async move {
         let shutdown = async {
             let _ = stopped.await;
         };
-        listener.serve(World::real().clock, service, settings, shutdown).await;
+        listener.serve(serving_clock, service, settings, shutdown).await;
     });
-    Server { address, stop, done }
+    Server { address, clock, stop, done, held }
 }
 
 impl Server {
@@ -89,6 +93,11 @@ impl Server {
         let mut client = self.connect().await;
         client.send(request).await;
         client.rest().await
+    }
+
+    /// Lets time pass, after everything that was sent has been looked at.
+    pub async fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds)).await;
     }
 }
 
@@ -117,18 +126,19 @@ impl Client {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// Whether the server has closed or said something.
+    pub fn is_quiet(&self) -> bool {
+        self.tcp.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     /// The next answer with a `Content-Length`, on a connection that stays open.
     pub async fn answer(&mut self) -> String {
         let mut out = Vec::new();
-        loop {
-            let byte = self.tcp.read_u8().await.expect("an answer");
-            out.push(byte);
-            if out.ends_with(b"\r\n\r\n") {
-                break;
-            }
+        while !out.ends_with(b"\r\n\r\n") {
+            out.push(self.tcp.read_u8().await.expect("an answer"));
         }
         let head = String::from_utf8(out).unwrap();
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.tcp.read_exact(&mut body).await.unwrap();
         head + &String::from_utf8(body).unwrap()

@@ -48,7 +48,7 @@ async fn ask(server: &Server, trusted: &CertificateDer<'static>, alpn: &[u8]) ->
 async fn tls_offers_both_versions_of_http() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
-    let server = serve(Settings { tls: Some(tls(folder.path()).unwrap()), ..patient() }).await;
+    let server = serve(Settings { tls: Some(tls(folder.path()).unwrap()), ..Settings::default() }).await;
     let (chosen, answer) = ask(&server, &certificate, b"http/1.1").await.unwrap();
     assert_eq!((chosen.as_slice(), parts(&answer)), (&b"http/1.1"[..], ("200", "hello")));
     let (chosen, _) = ask(&server, &certificate, b"h2").await.unwrap();
@@ -59,7 +59,7 @@ async fn tls_offers_both_versions_of_http() {
 async fn a_plain_request_to_a_tls_port_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
-    let server = serve(Settings { tls: Some(tls(folder.path()).unwrap()), ..patient() }).await;
+    let server = serve(Settings { tls: Some(tls(folder.path()).unwrap()), ..Settings::default() }).await;
     let answer = server.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(!answer.contains("HTTP/1.1"), "{answer:?}");
 }
@@ -68,8 +68,11 @@ async fn a_plain_request_to_a_tls_port_is_closed() {
 async fn a_handshake_that_never_comes_is_cut() {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
-    let server = serve(Settings { tls: Some(tls(folder.path()).unwrap()), header_wait: SHORT, ..patient() }).await;
-    assert_eq!(server.ask(b"\x16\x03\x01").await, "");
+    let server = serve(Settings { tls: Some(tls(folder.path()).unwrap()), ..Settings::default() }).await;
+    let mut client = server.connect().await;
+    client.send(b"\x16\x03\x01").await;
+    server.wait(11).await;
+    assert_eq!(client.rest().await, "");
 }
 
 #[tokio::test]
@@ -77,7 +80,7 @@ async fn changed_files_are_used_and_bad_ones_keep_the_old_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let first = certify(folder.path());
     let tls = tls(folder.path()).unwrap();
-    let server = serve(Settings { tls: Some(tls.clone()), ..patient() }).await;
+    let server = serve(Settings { tls: Some(tls.clone()), ..Settings::default() }).await;
     ask(&server, &first, b"http/1.1").await.unwrap();
     assert!(!tls.look().unwrap(), "nothing changed");
 
@@ -111,7 +114,8 @@ fn files_that_cannot_be_used_at_start_are_errors_that_name_them_and_show_no_key(
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
     let key = std::fs::read_to_string(folder.path().join("key.pem")).unwrap();
-    std::fs::write(folder.path().join("key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
+    std::fs::write(folder.path().join("key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+        .unwrap();
     for content in ["", "nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
         std::fs::write(folder.path().join("key.pem"), content).unwrap();
         let error = tls(folder.path()).err().expect("unusable").to_string();

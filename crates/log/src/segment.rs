@@ -13,7 +13,7 @@
 //! - Each opening of a log begins a new segment with a new salt, so that no seal count is used twice.
 
 use crate::code::{Cursor, put_point, put_u64};
-use crate::{OpenError, Position};
+use crate::{OpenError, Position, frame};
 use domicile_keys::Salt;
 use domicile_region::PointName;
 use domicile_world::{Disk, Millis};
@@ -159,5 +159,9 @@ fn torn_header(bytes: &[u8]) -> bool {
     let length = bytes.get(12..16).and_then(|b| Some(u32::from_le_bytes(b.try_into().ok()?)));
     let whole = bytes.len() >= LEAD_BYTES && length.is_some_and(|n| bytes.len() as u64 >= u64::from(n));
     let no_frames = !length.is_some_and(|n| n > 0 && bytes.len() as u64 > u64::from(n));
+    // A damaged length must not make a segment with frames look like one that was never begun.
+    let no_frames = no_frames && !bytes.windows(frame::MAGIC.len()).enumerate().any(|(at, word)| {
+        word == frame::MAGIC && frame::Header::read(&bytes[at..]).is_some()
+    });
     (!whole || bytes.chunks(512).any(|sector| sector.iter().all(|b| *b == 0))) && no_frames
 }

@@ -3,13 +3,16 @@
 //! One walk over the tree: each part is read as far as it can be, so that one mistake does not hide another, and what a
 //! mistake makes unknowable is not reported a second time.
 
+mod border;
+mod network;
+
 use crate::country::BUILT_IN_GROUPS;
-use crate::fault::{Faults, Place, Read, Report, nearest, shown};
+use crate::fault::{Faults, Place, Read, Report, shown};
 use crate::fields::{self, Fields, is_day};
-use crate::topology::{BorderPolicy, IngestPoint, Network, NetworkCountry, Region, Topology, Transfer};
+use crate::topology::{IngestPoint, Region, Topology};
 use crate::yaml::{self, Node, Value};
 use crate::{Country, CountrySet, LocationName, PointName, RegionId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 /// A topology of a thousand regions is smaller.
@@ -341,174 +344,6 @@ impl Reader<'_> {
         }
         self.seen.key_prefixes.insert(prefix.clone(), (id.clone(), at.line));
         Ok(prefix)
-    }
-
-    fn egress(&mut self, node: &Node) -> Read<Vec<ipnet::IpNet>> {
-        let items = fields::list("`egress_addresses`", node, "[198.51.100.0/29]", self.report)?;
-        let ranges: Vec<Read<ipnet::IpNet>> = items
-            .iter()
-            .map(|item| {
-                let text = fields::text("an egress address", item, "198.51.100.0/29", self.report)?;
-                fields::range("an address or a range of addresses", item.at, text, self.report)
-            })
-            .collect();
-        ranges.into_iter().collect()
-    }
-
-    /// Without `allow`, only the region's own country is allowed.
-    fn border(&mut self, node: Option<&Node>, home: Option<Country>) -> Read<BorderPolicy> {
-        let own = || CountrySet::These(home.into_iter().collect());
-        let Some(node) = node else { return Ok(BorderPolicy { allow: own(), transfers: Vec::new() }) };
-        let fields = Fields::of("`border`", node.at, node, &["allow", "transfers"], self.report)?;
-        let allow = fields.get("allow").map_or_else(|| Ok(own()), |node| self.countries(node));
-        let transfers = fields.get("transfers").map_or(Ok(Vec::new()), |node| self.transfers(node));
-        Ok(BorderPolicy { allow: allow?, transfers: transfers? })
-    }
-
-    fn countries(&mut self, node: &Node) -> Read<CountrySet> {
-        let items = fields::list("`allow`", node, "[EEA, CH]", self.report)?;
-        let mut set = Ok(BTreeSet::new());
-        let mut any = false;
-        for item in items {
-            match fields::text("an entry of `allow`", item, "EEA", self.report)
-                .and_then(|name| self.members(item, name))
-            {
-                Ok(None) => any = true,
-                Ok(Some(countries)) => {
-                    set = set.map(|mut set| {
-                        set.extend(countries);
-                        set
-                    });
-                }
-                Err(reported) => set = Err(reported),
-            }
-        }
-        let set = set?;
-        Ok(if any { CountrySet::Any } else { CountrySet::These(set) })
-    }
-
-    /// The countries of one name in `allow`; `None` for `any`.
-    fn members(&mut self, item: &Node, name: &str) -> Read<Option<Vec<Country>>> {
-        if name == "any" {
-            return Ok(None);
-        }
-        if let Some(country) = Country::new(name) {
-            return Ok(Some(vec![country]));
-        }
-        if let Some(countries) = self.groups.get(name) {
-            return Ok(Some(countries.clone()));
-        }
-        let upper = name.to_uppercase();
-        let mend = if Country::new(&upper).is_some() || self.groups.contains_key(&upper) {
-            format!("write `{upper}`")
-        } else {
-            match nearest(name, self.groups.keys().map(String::as_str)) {
-                Some(near) => format!("write `{near}`, or add the group to `groups`"),
-                None => "write a country's two capital letters, or add the group to `groups`".to_owned(),
-            }
-        };
-        Err(self.report.add(
-            item.at,
-            format!("`{}` is neither a country nor a group", shown(name)),
-            "countries are the codes that ISO 3166-1 has assigned (alpha-2); groups are the built-in ones and the file's",
-            mend,
-        ))
-    }
-
-    fn transfers(&mut self, node: &Node) -> Read<Vec<Transfer>> {
-        let example = "[{ to: US, basis: dpf, approved_by: dpo@example.com, expires: 2027-06-30 }]";
-        let items = fields::list("`transfers`", node, example, self.report)?;
-        let transfers: Vec<Read<Transfer>> = items.iter().map(|item| self.transfer(item)).collect();
-        transfers.into_iter().collect()
-    }
-
-    fn transfer(&mut self, node: &Node) -> Read<Transfer> {
-        const BASES: [&str; 4] = ["adequacy", "dpf", "scc", "consent"];
-        let known = ["to", "vendor", "basis", "approved_by", "expires"];
-        let fields = Fields::of("the transfer", node.at, node, &known, self.report)?;
-        let report = &mut *self.report;
-        let to = fields
-            .need("to", "a transfer opens the border to one country and not more", "US", report)
-            .and_then(|node| fields::country("`to`", node, report));
-        let vendor =
-            fields.get("vendor").map(|node| fields::text("`vendor`", node, "amplitude", report).map(str::to_owned));
-        let basis =
-            fields.need("basis", "a transfer without a legal basis is not one", "scc", report).and_then(|node| {
-                let basis = fields::text("`basis`", node, "scc", report)?;
-                if BASES.contains(&basis) {
-                    return Ok(basis.to_owned());
-                }
-                Err(report.add(
-                    node.at,
-                    format!("`{}` is not a legal basis", shown(basis)),
-                    "the ledger and the catalog know four",
-                    format!("write one of: {}", BASES.join(", ")),
-                ))
-            });
-        let approved_by = fields
-            .need("approved_by", "an exception has somebody who answers for it", "dpo@example.com", report)
-            .and_then(|node| fields::text("`approved_by`", node, "dpo@example.com", report).map(str::to_owned));
-        let expires =
-            fields.need("expires", "an exception without an end is a rule", "2027-06-30", report).and_then(|node| {
-                let day = fields::day("`expires`", node, report)?;
-                if day >= self.today {
-                    return Ok(day.to_owned());
-                }
-                Err(report.add(
-                    node.at,
-                    format!("the transfer expired on {day}"),
-                    "what it let out is refused since then, and whoever wrote it may believe that it still flows",
-                    "have it approved again and set a later day, or remove the transfer",
-                ))
-            });
-        Ok(Transfer {
-            to: to?,
-            vendor: vendor.transpose()?,
-            basis: basis?,
-            approved_by: approved_by?,
-            expires: expires?,
-        })
-    }
-
-    fn networks(&mut self, node: &Node) -> Read<Vec<Network>> {
-        let pairs = fields::map("`networks`", node, "{ 10.20.0.0/16: IE }", self.report)?;
-        let mut networks = Vec::with_capacity(pairs.len());
-        for (key, node) in pairs {
-            let range = fields::range("a network", key.at, &key.text, self.report);
-            let country = match &node.value {
-                Value::Text(text) if text == "local" => Ok(NetworkCountry::Declared),
-                _ => fields::country("a network's country", node, self.report).map(NetworkCountry::Is),
-            };
-            networks.push(range.and_then(|range| Ok((key.at, Network { range, country: country? }))));
-        }
-        let mut networks: Vec<(Place, Network)> = networks.into_iter().collect::<Read<_>>()?;
-        self.refuse_overlaps(&networks)?;
-        Ok(networks.drain(..).map(|(_, network)| network).collect())
-    }
-
-    /// Two ranges are apart, or one lies within the other: sorted, a range overlaps if it lies within the last one that
-    /// lay within none.
-    fn refuse_overlaps(&mut self, networks: &[(Place, Network)]) -> Read<()> {
-        let mut sorted: Vec<_> = networks.iter().map(|(at, network)| (network.range, *at)).collect();
-        sorted.sort_by_key(|(range, at)| (range.network(), range.prefix_len(), *at));
-        let mut outer: Option<(ipnet::IpNet, Place)> = None;
-        let mut result = Ok(());
-        for (range, at) in sorted {
-            match outer {
-                Some((other, other_at)) if other.contains(&range) => {
-                    let (at, range, other_at, other) =
-                        if at > other_at { (at, range, other_at, other) } else { (other_at, other, at, range) };
-                    result = Err(self.report.add(
-                        at,
-                        format!("network `{range}` overlaps `{other}` (line {})", other_at.line),
-                        "an address in both would be in two countries at once",
-                        "split the larger one, or remove one of the two",
-                    ));
-                }
-                _ => outer = Some((range, at)),
-            }
-        }
-        result
     }
 }
 

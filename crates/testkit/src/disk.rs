@@ -138,6 +138,11 @@ impl SimDisk {
         self.lock().faults.changes()
     }
 
+    /// How many operations failed so far because they were told to.
+    pub fn failed(&self) -> u64 {
+        self.lock().faults.failed()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -59,6 +59,7 @@ impl Request {
 
 pub struct Life {
     pub world: World,
+    pub keyring: Keyring,
     pub log: AcceptedLog,
     pub committer: JoinHandle<Result<(), WriteError>>,
 }
@@ -66,11 +67,15 @@ pub struct Life {
 impl Life {
     /// Opens the log as a program that starts does. Needs a runtime of one thread.
     pub fn begin(handles: &Handles, settings: LogSettings) -> Result<Self, OpenError> {
-        let world = handles.restart();
+        Self::begin_in(handles.restart(), settings)
+    }
+
+    /// As [`Life::begin`], in a world that a test has had its hands on.
+    pub fn begin_in(world: World, settings: LogSettings) -> Result<Self, OpenError> {
         let keyring = Keyring::open(&world, Path::new(KEYS))?;
         let region = RegionId::new("eu-west");
         let (log, committer) = AcceptedLog::open(&world, &region, Path::new(ACCEPTED), &keyring, settings)?;
-        Ok(Self { world, log, committer: tokio::spawn(committer.run()) })
+        Ok(Self { world, keyring, log, committer: tokio::spawn(committer.run()) })
     }
 
     /// Appends a request and waits for the promise.

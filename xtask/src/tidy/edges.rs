@@ -21,8 +21,8 @@ pub fn none_points_down(members: &[Member]) -> Vec<String> {
 
 pub fn all_in_architecture(members: &[Member]) -> Vec<String> {
     let page = read(&root().join("ARCHITECTURE.md"));
-    let missing = members.iter().filter(|member| !names_folder(&page, &member.folder));
-    missing.map(|member| format!("ARCHITECTURE.md does not name `{}`", member.folder)).collect()
+    let missing = members.iter().filter(|member| !has_line(&page, &member.folder));
+    missing.map(|member| format!("ARCHITECTURE.md's table of crates has no line for `{}`", member.folder)).collect()
 }
 
 pub fn all_take_the_lints(members: &[Member]) -> Vec<String> {
@@ -30,11 +30,13 @@ pub fn all_take_the_lints(members: &[Member]) -> Vec<String> {
     missing.map(|member| format!("{} lacks `[lints]` with `workspace = true`", shown(&member.manifest))).collect()
 }
 
-/// Whether the page names the folder and not only a longer one that begins alike.
-fn names_folder(page: &str, folder: &str) -> bool {
-    page.match_indices(folder).any(|(at, _)| {
-        let word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-        !page[at + folder.len()..].starts_with(word) && !page[..at].ends_with(word)
+/// Whether a table line of the page begins with the crate's name, with its folder's or linked to it.
+fn has_line(page: &str, folder: &str) -> bool {
+    let name = folder.rsplit('/').next().unwrap_or(folder);
+    let first_cell = |line: &str| line.strip_prefix("| ").and_then(|line| line.split(" |").next()).map(str::to_owned);
+    page.lines().filter_map(first_cell).any(|cell| {
+        let shown = cell.trim_start_matches('[').split(']').next().unwrap_or_default();
+        shown.split(", ").any(|shown| [name, folder].contains(&shown.trim_matches('`')))
     })
 }
 
@@ -56,8 +58,17 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_name_is_not_the_crate() {
-        assert!(names_folder("see [`crates/log`](crates/log/src/lib.rs)", "crates/log"));
-        assert!(!names_folder("see crates/logs and mycrates/log-files", "crates/log"));
+    fn a_crates_line_begins_with_its_name() {
+        for page in [
+            "| `log` | the two logs |",
+            "| [`log`](crates/log/src/lib.rs) | x |",
+            "| `crates/log` | x |",
+            "| `keys`, `log` | x |",
+        ] {
+            assert!(has_line(page, "crates/log"), "{page}");
+        }
+        for page in ["| `logs` | x |", "the `log` crate", "| `ledger` | does not know `log` |"] {
+            assert!(!has_line(page, "crates/log"), "{page}");
+        }
     }
 }

@@ -61,7 +61,7 @@ const DISK: Rule = Rule {
 };
 
 /// Crates that are test code as a whole.
-const TESTING: [&str; 4] = ["crates/testkit", "bench", "e2e", "xtask"];
+const TESTING: [&str; 5] = ["crates/testkit", "bench", "e2e", "e2e/reliability", "xtask"];
 
 pub fn sockets(members: &[Member]) -> Vec<String> {
     search(members, &[OUT, IN])

@@ -82,6 +82,7 @@ pub(crate) enum Strike {
 pub(crate) struct Faults {
     counts: BTreeMap<Op, u64>,
     changes: u64,
+    failed: u64,
     crash_at: Option<(u64, Crash)>,
     once: Vec<(Op, u64, Failure)>,
     lasting: Vec<(Op, u64, Failure)>,
@@ -92,6 +93,12 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn strike(&mut self, op: Op) -> Option<Strike> {
+        let strike = self.strike_of(op);
+        self.failed += u64::from(matches!(strike, Some(Strike::Fail(_))));
+        strike
+    }
+
+    fn strike_of(&mut self, op: Op) -> Option<Strike> {
         let count = self.counts.entry(op).or_default();
         *count += 1;
         let count = *count;
@@ -125,6 +132,10 @@ impl Faults {
         self.changes
     }
 
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
     pub(crate) fn crash_in(&mut self, nth: u64, crash: Crash) {
         self.crash_at = Some((self.changes + nth, crash));
     }
@@ -152,6 +163,7 @@ impl Faults {
 
     /// Nothing is to fail any more; the counts go on.
     pub(crate) fn heal(&mut self) {
-        *self = Self { counts: std::mem::take(&mut self.counts), changes: self.changes, ..Self::default() };
+        let Self { counts, changes, failed, .. } = std::mem::take(self);
+        *self = Self { counts, changes, failed, ..Self::default() };
     }
 }

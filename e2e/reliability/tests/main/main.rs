@@ -2,3 +2,10 @@
 //! promised is lost, changed or doubled. Rows R1 to R6 and R13 of docs/reliability.md.
 
 mod power;
+
+mod failure;
+mod full;
+
+mod damage;
+
+mod clock;

@@ -1,0 +1,143 @@
+//! The first page: this region, the workspace's sources, and its events as they come.
+
+use crate::page::{render, render_as};
+use crate::router::Console;
+use crate::row::Row;
+use crate::sign_in::signed_in;
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use domicile_api::{ApiError, Cell, LiveEvents, SourceNames, recent, stream};
+use domicile_control::TokenScope;
+use domicile_ledger::{Hour, Outcome, Sheet};
+use domicile_log::Position;
+use domicile_workspace::{Source, Workspace};
+use http::{HeaderMap, StatusCode, Uri};
+use std::sync::Arc;
+
+/// Events on the page before the first live one, and how far back in the log they are looked for.
+const RECENT_EVENTS: usize = 50;
+const RECENT_POSITIONS: u64 = 5_000;
+const DAY_HOURS: i64 = 24;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    region: String,
+    region_id: String,
+    country: String,
+    locations: Vec<String>,
+    workspace: String,
+    sources: Vec<SourceRow>,
+    events: Vec<Row>,
+    /// The first position that the list does not have.
+    from: Position,
+}
+
+struct SourceRow {
+    name: String,
+    slug: String,
+    kind: &'static str,
+    enabled: bool,
+    point: String,
+    /// `https://events.eu1.example.com`; empty where nothing is known.
+    url: String,
+    /// The first letters of the first key.
+    key: String,
+    keys: usize,
+    accepted: u64,
+    kept: u64,
+    duplicate: u64,
+    invalid: u64,
+}
+
+#[derive(Template)]
+#[template(path = "fault.html")]
+struct FaultPage<'a> {
+    message: &'a str,
+}
+
+pub(crate) fn fault(error: &ApiError) -> Response {
+    render_as(error.status(), &FaultPage { message: error.message() })
+}
+
+pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> Response {
+    let scope = match signed_in(&console, &headers).await {
+        Ok(Some(scope)) => scope,
+        Ok(None) => return Redirect::to("/sign-in").into_response(),
+        Err(error) => return fault(&error),
+    };
+    match console.cell.blocking(move |cell| overview(cell, &scope)).await {
+        Ok(page) => render(&page),
+        Err(error) => fault(&error),
+    }
+}
+
+fn overview(cell: &Cell, scope: &TokenScope) -> Result<OverviewPage, ApiError> {
+    let snapshot = cell.control.current().load();
+    let workspace: &Workspace =
+        snapshot.workspace(&scope.workspace).ok_or(domicile_control::Resource::Workspace)?;
+    let mut own: Vec<&Arc<Source>> =
+        snapshot.sources.values().filter(|source| source.workspace == scope.workspace).collect();
+    own.sort_by_key(|source| source.number);
+    let since = Hour(Hour::of(cell.world.clock.now()).0 - DAY_HOURS);
+    let sheet = cell.balance.sheet(&own.iter().map(|source| source.number).collect(), Some(since), &[]);
+
+    cell.control.note_view(&scope.actor(), &scope.workspace, "events", "console")?;
+    let from = cell.events.end();
+    let names = SourceNames::of(cell, &scope.workspace)?;
+    let mut events: Vec<Row> =
+        recent(&cell.events, &names, RECENT_POSITIONS, RECENT_EVENTS)?.iter().map(Row::of).collect();
+    events.reverse();
+    Ok(OverviewPage {
+        region: cell.region.name.clone(),
+        region_id: cell.region.id.to_string(),
+        country: cell.region.country.to_string(),
+        locations: cell.region.locations.iter().map(ToString::to_string).collect(),
+        workspace: workspace.name.clone(),
+        sources: own.into_iter().map(|source| source_row(cell, source, &sheet)).collect(),
+        events,
+        from,
+    })
+}
+
+fn source_row(cell: &Cell, source: &Source, sheet: &Sheet) -> SourceRow {
+    let rows = sheet.rows.iter().filter(|row| row.source == source.number);
+    let sum = |count: &dyn Fn(&domicile_ledger::Row) -> u64| rows.clone().map(count).sum();
+    let outcome = |outcome: Outcome| sum(&|row| row.outcome(outcome));
+    let url = cell.addresses.points.of(&cell.region.id, &source.ingestion_region);
+    let key = source.write_keys.iter().find(|key| key.enabled);
+    SourceRow {
+        name: source.name.clone(),
+        slug: source.slug.clone(),
+        kind: source.kind.as_str(),
+        enabled: source.enabled,
+        point: source.ingestion_region.to_string(),
+        url: url.map(|url| format!("{}://{}", url.protocol(), url.host())).unwrap_or_default(),
+        key: key.map(|key| key.key.chars().take(8).collect()).unwrap_or_default(),
+        keys: source.write_keys.len(),
+        accepted: sum(&|row| row.accepted),
+        kept: outcome(Outcome::Kept),
+        duplicate: outcome(Outcome::Duplicate),
+        invalid: outcome(Outcome::Invalid),
+    }
+}
+
+/// The events from `?from=POSITION` on, for the page's script. 204 tells a browser not to try again.
+pub(crate) async fn live(State(console): State<Console>, headers: HeaderMap, uri: Uri) -> Response {
+    let scope = match signed_in(&console, &headers).await {
+        Ok(Some(scope)) => scope,
+        Ok(None) => return StatusCode::NO_CONTENT.into_response(),
+        Err(error) => return error.into_response(),
+    };
+    let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let asked = query.into_iter().find(|(name, _)| name == "from").and_then(|(_, from)| from.parse().ok());
+    // A browser that lost its stream says where it was, and must not see what it has seen again.
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let from = last.map(|last| last.saturating_add(1)).or(asked).map(Position);
+    let cell = Arc::clone(&console.cell);
+    match console.cell.blocking(move |_| LiveEvents::open(&cell, scope, None, from)).await {
+        Ok(live) => stream(live),
+        Err(error) => error.into_response(),
+    }
+}
