@@ -66,7 +66,7 @@ fn backlog(domicile: &Path, highest: f64, effort: Effort) -> io::Result<Row> {
         std::thread::sleep(Duration::from_millis(100));
         let metrics = get(up.cell(), "/metrics", None)?;
         let lag =
-            metrics.lines().find(|line| line.starts_with("domicile_archive_lag_events") && line.contains("eu-west"));
+            metrics.lines().find(|line| line.starts_with("domicile_archive_unread_events") && line.contains("eu-west"));
         let lag: f64 = lag.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(f64::NAN);
         lags.push((start.elapsed().as_secs_f64() / seconds, lag));
     }

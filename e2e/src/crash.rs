@@ -302,6 +302,37 @@ impl Dice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::fs;
+    use std::io::Write;
+
+    /// What is found in archives that hold these files of client 0 (at Oregon, of us-west), when 4 events were acknowledged.
+    fn found(suite: &str, files: &[(&str, &str, &[u64])]) -> (u64, u64, u64, u64) {
+        let data = std::env::temp_dir().join(format!("domicile-crash-test-{suite}-{}", std::process::id()));
+        for (region, name, numbers) in files {
+            let folder = data.join("cells").join(region).join("archive/segment-logs/source/0");
+            fs::create_dir_all(&folder).unwrap();
+            let mut file = GzEncoder::new(fs::File::create(folder.join(name)).unwrap(), Compression::fast());
+            numbers.iter().for_each(|n| writeln!(file, "{}", event(0, *n)).unwrap());
+            file.finish().unwrap();
+        }
+        let counts = [4, 0, 0, 0, 0, 0];
+        let mut archived = Archived::new(&data);
+        archived.read_new(&counts).unwrap();
+        fs::remove_dir_all(&data).unwrap();
+        (archived.lost(&counts), archived.twice(), archived.strayed, archived.disordered)
+    }
+
+    #[test]
+    fn each_fault_is_counted_under_its_name() {
+        let us = "us-west";
+        // Files are read by position: 9 before 10. Number 4 had no answer when the clients stopped, and may be there.
+        assert_eq!(found("good", &[(us, "10-11.gz", &[3, 4]), (us, "9-9.gz", &[0, 1, 2])]), (0, 0, 0, 0));
+        assert_eq!(found("lost", &[(us, "0-2.gz", &[0, 1, 3])]), (1, 0, 0, 0));
+        assert_eq!(found("twice", &[(us, "0-3.gz", &[0, 1, 2, 3]), (us, "4-4.gz", &[3])]), (0, 1, 0, 0));
+        assert_eq!(found("strayed", &[(us, "0-3.gz", &[0, 1, 2, 3]), ("eu-west", "0-0.gz", &[4])]), (0, 0, 1, 0));
+        assert_eq!(found("disordered", &[(us, "0-3.gz", &[3, 1, 2, 0])]), (0, 0, 0, 1), "0 and 3 are of one user");
+    }
 
     #[test]
     fn an_id_names_its_client_and_its_number() {

@@ -190,7 +190,7 @@ fn fuzz() -> Result<Count, DidNotRun> {
         command
             .current_dir(root())
             .env("RUSTC_BOOTSTRAP", "1")
-            .args(["run", "--sanitizer", "none", &name])
+            .args(["run", "--fuzz-dir", "fuzz", "--sanitizer", "none", &name])
             .arg(&corpus);
         let seeds = root().join("fuzz/seeds").join(&name);
         if seeds.is_dir() {

@@ -10,6 +10,7 @@ use domicile_log::{Decided, EventFrame, EventLog, EventReader, Position, ReadErr
 use domicile_workspace::{Current, SourceId, SourceNumber};
 use domicile_world::World;
 use futures::{StreamExt, TryStreamExt};
+use metrics::Gauge;
 use object_store::ObjectStore;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
@@ -58,6 +59,7 @@ pub struct Archive {
     /// What the cursor file says.
     saved: Position,
     progress: watch::Sender<Position>,
+    unread: Gauge,
 }
 
 type Spans = Arc<[RangeInclusive<Position>]>;
@@ -87,7 +89,8 @@ impl Archive {
         let resume = cursor::load(world.disk.as_ref(), &cursor_file, &settings, events.start()..=end);
         let Resume { position: from, unsure } = resume;
         let reader = events.reader("archive", from)?;
-        let region = Arc::from(current.load().region.as_str());
+        let region: Arc<str> = Arc::from(current.load().region.as_str());
+        let unread = metrics::gauge!("domicile_archive_unread_events", "region" => Arc::clone(&region));
         tracing::debug!(%region, %from, unsure, "the archive goes on");
         Ok(Self {
             shelf: Shelf { store, world: world.clone(), region },
@@ -102,6 +105,7 @@ impl Archive {
             ids: HashMap::new(),
             saved: from,
             progress: watch::Sender::new(from),
+            unread,
         })
     }
 
@@ -132,6 +136,7 @@ impl Archive {
                     self.save(mark.position);
                 }
                 None => {
+                    self.unread.set(0.0);
                     self.come_to(self.reader.position());
                     if !self.reader.more().await {
                         return Ok(());
@@ -140,6 +145,7 @@ impl Archive {
             }
             frames += 1;
             if frames % FRAMES_PER_TURN == 0 {
+                self.unread.set(self.reader.unread() as f64);
                 tokio::task::yield_now().await;
             }
         }

@@ -7,9 +7,9 @@ use crate::refusal::Refusal;
 use crate::request::{Answer, BodyEnd, Limits, prepare, read_body};
 use crate::target::{Host, Scheme};
 use bytes::Bytes;
-use domicile_world::{Clock, World};
-use http::{Request, Response};
-use http_body_util::Full;
+use domicile_world::{Clock, Sleep, World};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -187,17 +187,57 @@ impl Line {
         let mut deadline = self.border.world.clock.sleep(limits.whole);
         // Taken out, so that a dropped future closes it.
         let mut connection = self.connection.take();
-        let response = tokio::select! {
-            biased;
-            response = self.exchange(&mut connection, request, limits) => response?,
-            () = &mut deadline => return Err(SendError::TimedOut { stage: Stage::Answering }),
-        };
+        let response = self.exchange_by(&mut connection, request, limits, &mut deadline).await?;
         let (head, body) = response.into_parts();
         let (body, body_end) = read_body(body, limits.answer_bytes, &mut deadline).await;
         if body_end == BodyEnd::Whole {
             self.connection = connection;
         }
         Ok(Answer { status: head.status, headers: head.headers, body, body_end })
+    }
+
+    /// Sends one request and hands each piece of a 200's body to `take` as it comes, until the body ends or `take` says
+    /// that it has enough (`false`). `limits.whole` is for the answer's head alone; the body may last for ever. Any other
+    /// status is an answer as from [`Self::send`]. The connection is not kept.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; `Broken` when the body breaks off.
+    pub async fn stream(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        limits: &Limits,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Answer, SendError> {
+        let request = prepare(&self.granted, request).map_err(SendError::Request)?;
+        let mut deadline = self.border.world.clock.sleep(limits.whole);
+        let mut connection = self.connection.take();
+        let response = self.exchange_by(&mut connection, request, limits, &mut deadline).await?;
+        let (head, mut body) = response.into_parts();
+        if head.status != StatusCode::OK {
+            let (body, body_end) = read_body(body, limits.answer_bytes, &mut deadline).await;
+            return Ok(Answer { status: head.status, headers: head.headers, body, body_end });
+        }
+        while let Some(frame) = body.frame().await {
+            let data = frame.map_err(|_| SendError::Broken)?.into_data().unwrap_or_default();
+            if !take(&data) {
+                break;
+            }
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body: Bytes::new(), body_end: BodyEnd::Whole })
+    }
+
+    async fn exchange_by(
+        &mut self,
+        connection: &mut Option<Connection>,
+        request: Request<Full<Bytes>>,
+        limits: &Limits,
+        deadline: &mut Sleep,
+    ) -> Result<Response<Incoming>, SendError> {
+        tokio::select! {
+            biased;
+            response = self.exchange(connection, request, limits) => response,
+            () = deadline => Err(SendError::TimedOut { stage: Stage::Answering }),
+        }
     }
 
     async fn exchange(

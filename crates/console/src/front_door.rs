@@ -37,10 +37,7 @@ pub fn front_door(topology: &Topology, consoles: &HashMap<RegionId, String>) -> 
         console: consoles.get(&region.id).filter(|url| is_web(url)).cloned().unwrap_or_default(),
     });
     let page = Arc::new(FrontDoorPage { regions: regions.collect() });
-    Router::new()
-        .route("/", get(move || async move { render(&*page) }))
-        .merge(assets())
-        .layer(map_response(secured))
+    Router::new().route("/", get(move || async move { render(&*page) })).merge(assets()).layer(map_response(secured))
 }
 
 /// No link of ours runs a script.

@@ -75,8 +75,7 @@ pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> 
 
 fn overview(cell: &Cell, scope: &TokenScope) -> Result<OverviewPage, ApiError> {
     let snapshot = cell.control.current().load();
-    let workspace: &Workspace =
-        snapshot.workspace(&scope.workspace).ok_or(domicile_control::Resource::Workspace)?;
+    let workspace: &Workspace = snapshot.workspace(&scope.workspace).ok_or(domicile_control::Resource::Workspace)?;
     let mut own: Vec<&Arc<Source>> =
         snapshot.sources.values().filter(|source| source.workspace == scope.workspace).collect();
     own.sort_by_key(|source| source.number);

@@ -43,9 +43,9 @@ pub(crate) async fn secured(mut response: Response) -> Response {
 /// The style sheet, the script and the icon: in the program, the same for everyone.
 pub(crate) fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let file = |kind: &'static str, content: &'static str| {
-        get(move || async move {
-            ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], content)
-        })
+        get(
+            move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], content) },
+        )
     };
     Router::new()
         .route("/assets/console.css", file("text/css; charset=utf-8", include_str!("../assets/console.css")))

@@ -47,7 +47,8 @@ pub(crate) async fn sign_in(State(console): State<Console>, headers: HeaderMap, 
     if !from_own_page(&headers) {
         return show(&console, StatusCode::FORBIDDEN, "This form was sent from another site. Sign in here.");
     }
-    let token = form_urlencoded::parse(&body).find(|(name, _)| name == "token").map(|(_, token)| token.trim().to_owned());
+    let token =
+        form_urlencoded::parse(&body).find(|(name, _)| name == "token").map(|(_, token)| token.trim().to_owned());
     let token = token.unwrap_or_default();
     let scope = match console.cell.blocking(move |cell| Ok(cell.control.token_of(&token)?)).await {
         Ok(Some(scope)) => scope,

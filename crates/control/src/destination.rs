@@ -202,42 +202,45 @@ fn find(change: &Change<'_>, workspace: &WorkspaceId, id: &DestinationId) -> Res
     found.pop().ok_or(ControlError::NotFound(Resource::Destination))
 }
 
-/// The destinations that are not deleted and fit `filter`, one of the two constants above.
+/// The destinations that are not deleted and fit `filter`, a condition over `d` and its source `s`.
 fn select(
     change: &Change<'_>,
     workspace: u32,
     filter: &'static str,
     values: impl rusqlite::Params,
 ) -> Result<Vec<DestinationRow>, ControlError> {
-    let rows: rusqlite::Result<Vec<(DestinationRow, String, Option<Vec<u8>>)>> = change
+    let sql = |e| change.sql("find a destination", e);
+    let mut statement = change
         .db
         .prepare_cached(&format!(
             "SELECT d.number, d.id, s.id, d.name, d.kind, d.enabled, d.settings, d.sealed
              FROM destinations d JOIN sources s ON s.number = d.source
              WHERE d.deleted_at IS NULL AND s.deleted_at IS NULL AND {filter}"
         ))
-        .and_then(|mut statement| {
-            statement
-                .query_map(values, |row| {
-                    let partial = DestinationRow {
-                        number: row.get(0)?,
-                        id: row.get(1)?,
-                        workspace,
-                        source: row.get(2)?,
-                        name: row.get(3)?,
-                        kind: row.get(4)?,
-                        enabled: row.get(5)?,
-                        settings: Settings::default(),
-                    };
-                    Ok((partial, row.get(6)?, row.get(7)?))
-                })?
-                .collect()
-        });
-    let rows = rows.map_err(|e| change.sql("find a destination", e))?;
-    let mut found = Vec::with_capacity(rows.len());
-    for (row, open, sealed) in rows {
-        let settings = settings::unseal(&row.id, &open, sealed.as_deref(), &change.inner.keys, &change.inner.file)?;
-        found.push(DestinationRow { settings, ..row });
+        .map_err(sql)?;
+    let mut rows = statement.query(values).map_err(sql)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(sql)? {
+        found.push(read(change, workspace, row)?);
     }
     Ok(found)
+}
+
+fn read(change: &Change<'_>, workspace: u32, row: &rusqlite::Row<'_>) -> Result<DestinationRow, ControlError> {
+    let columns = || -> rusqlite::Result<(DestinationRow, String, Option<Vec<u8>>)> {
+        let without_settings = DestinationRow {
+            number: row.get(0)?,
+            id: row.get(1)?,
+            workspace,
+            source: row.get(2)?,
+            name: row.get(3)?,
+            kind: row.get(4)?,
+            enabled: row.get(5)?,
+            settings: Settings::default(),
+        };
+        Ok((without_settings, row.get(6)?, row.get(7)?))
+    };
+    let (row, open, sealed) = columns().map_err(|e| change.sql("read a destination", e))?;
+    let settings = settings::unseal(&row.id, &open, sealed.as_deref(), &change.inner.keys, &change.inner.file)?;
+    Ok(DestinationRow { settings, ..row })
 }

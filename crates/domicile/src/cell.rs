@@ -2,6 +2,7 @@
 
 use crate::exit::Failure;
 use crate::part::Part;
+use domicile_api::{Balance, BalanceKeeper};
 use domicile_archive::{Archive, ArchiveSettings, FolderStore};
 use domicile_border::Border;
 use domicile_control::Store;
@@ -42,6 +43,7 @@ pub struct Cell {
     /// Up to where the archive has everything.
     pub archived: watch::Receiver<Position>,
     pub archive_store: Arc<FolderStore>,
+    pub balance: Balance,
     pub figures: Figures,
     /// Each ingest point and the log that it promises with: the region's own, or a remote point's spool.
     pub points: Vec<(PointName, AcceptedLog)>,
@@ -106,6 +108,15 @@ impl Cell {
             domicile_destinations::Settings::default(),
         );
         let figures = destinations.figures();
+        let (keeper, balance) = BalanceKeeper::open(
+            &world,
+            index.join("balance.json"),
+            &accepted,
+            &events,
+            archived.clone(),
+            (current.clone(), figures.clone()),
+        )
+        .map_err(Failure::unreached)?;
 
         let process = Process::open(
             world.clone(),
@@ -132,6 +143,7 @@ impl Cell {
         }
         let consumers = vec![
             start(name("archive"), move || archive.run())?,
+            start(name("balance sheet"), move || keeper.run())?,
             start(name("destinations"), move || async { Ok::<(), Infallible>(destinations.run().await) })?,
         ];
         Ok(Self {
@@ -144,6 +156,7 @@ impl Cell {
             intake,
             archived,
             archive_store,
+            balance,
             figures,
             points,
             spools,

@@ -115,19 +115,31 @@ impl Client {
         Err(Failure::unreached(format!("{}: no answer", self.base)))
     }
 
-    /// The JSON at `path`.
-    ///
-    /// # Errors
-    /// Any status but 200, with what the server says.
-    pub async fn get_json(&mut self, path: &str) -> Result<Value, Failure> {
+    /// The JSON at `path`; `None` when the server says that there is no such thing.
+    pub async fn find_json(&mut self, path: &str) -> Result<Option<Value>, Failure> {
         let answer = self.send(Method::GET, path, Bytes::new()).await?;
-        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if answer.status == StatusCode::OK {
-            return Ok(value);
+        match answer.status {
+            StatusCode::OK => Ok(Some(serde_json::from_slice(&answer.body).unwrap_or_default())),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.refused(path, &answer)),
         }
+    }
+
+    fn refused(&self, path: &str, answer: &Answer) -> Failure {
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = value["errors"][0]["message"].as_str().unwrap_or("it does not say why");
         let text = format!("{}{path}: {}: {said}", self.base, answer.status);
-        Err(if answer.status.is_client_error() { Failure::Usage(text) } else { Failure::Unreached(text) })
+        if answer.status.is_client_error() { Failure::Usage(text) } else { Failure::Unreached(text) }
+    }
+
+    /// Hands each piece of the body at `path` to `take` as it comes, until the server ends it or `take` has enough.
+    pub async fn stream(&mut self, path: &str, take: impl FnMut(&[u8]) -> bool) -> Result<(), Failure> {
+        let limits = Limits { connect: Duration::from_secs(5), whole: Duration::from_secs(30), answer_bytes: 64 << 10 };
+        let mut line = self.connect(&limits).await?;
+        let request = self.request(&Method::GET, path, Bytes::new())?;
+        let answer = line.stream(request, &limits, take).await;
+        let answer = answer.map_err(|error| Failure::unreached(format!("{}: {error}", self.base)))?;
+        if answer.status == StatusCode::OK { Ok(()) } else { Err(self.refused(path, &answer)) }
     }
 
     async fn connect(&self, limits: &Limits) -> Result<Line, Failure> {
@@ -159,6 +171,18 @@ impl Client {
         *request.headers_mut() = headers;
         Ok(request)
     }
+}
+
+/// A value for a path or a query.
+pub fn encode(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// The policy of the command line: it stands in no region, and goes where the operator says.

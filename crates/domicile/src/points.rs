@@ -4,6 +4,7 @@ use crate::cell::Cell;
 use crate::exit::Failure;
 use crate::front_door;
 use crate::up::UpArgs;
+use domicile_api::Addresses;
 use domicile_listen::{Listener, Settings, Tls};
 use domicile_region::{PointName, PortPlan, Region, RegionId, Topology};
 use domicile_world::World;
@@ -59,6 +60,7 @@ impl Doors {
         topology: &Arc<Topology>,
         cells: &[Cell],
         args: &UpArgs,
+        addresses: &Addresses,
     ) -> Result<Self, Failure> {
         let metrics = PrometheusBuilder::new()
             .install_recorder()
@@ -79,7 +81,7 @@ impl Doors {
                 let stop = stopped(&doors.stop_ingest);
                 doors.ingest.push(tokio::spawn(listener.serve(clock(), service, settings.clone(), stop)));
             }
-            let router = TowerToHyperService::new(crate::router::router(cell, topology, world, &metrics)?);
+            let router = TowerToHyperService::new(crate::router::router(cell, topology, world, addresses, &metrics));
             let stop = stopped(&doors.stop_rest);
             doors.rest.push(tokio::spawn(cell_listener.serve(clock(), router, settings.clone(), stop)));
         }

@@ -1,13 +1,14 @@
-//! What the cell's port serves.
+//! What the cell's port serves: the API, the console, settings documents, metrics.
 
 use crate::cell::Cell;
-use crate::exit::Failure;
 use axum::Router;
 use axum::extract::{Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use domicile_api::{Addresses, ArchiveView, LiveSeats};
 use domicile_region::Topology;
 use domicile_world::World;
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 
@@ -15,19 +16,46 @@ pub fn router(
     cell: &Cell,
     topology: &Arc<Topology>,
     world: &World,
+    addresses: &Addresses,
     metrics: &PrometheusHandle,
-) -> Result<Router, Failure> {
-    let _ = (topology, world);
+) -> Router {
+    let view = Arc::new(domicile_api::Cell {
+        world: world.clone(),
+        topology: Arc::clone(topology),
+        region: cell.region.clone(),
+        addresses: addresses.clone(),
+        control: cell.store.clone(),
+        accepted: cell.accepted.clone(),
+        events: cell.events.clone(),
+        balance: cell.balance.clone(),
+        archive: ArchiveView { store: Arc::clone(&cell.archive_store) as _, progress: cell.archived.clone() },
+        figures: cell.figures.clone(),
+        live: LiveSeats::default(),
+    });
     let intake = cell.intake.clone();
     let settings = move |Path(key): Path<String>, request: Request| async move { intake.settings(&request, &key) };
-    let metrics = metrics.clone();
-    Ok(Router::new()
+    let (metrics, measured) = (metrics.clone(), Arc::clone(&view));
+    let render = move || async move {
+        measure(&measured);
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
+    };
+    Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| async { "ready\n" }))
-        .route(
-            "/metrics",
-            get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
-        )
+        .route("/metrics", get(render))
         .route("/v1/projects/{key}/settings", get(settings.clone()))
-        .route("/projects/{key}/settings", get(settings)))
+        .route("/projects/{key}/settings", get(settings))
+        .merge(domicile_api::router(view))
+}
+
+/// Where the logs end and how far behind the archive is: read when somebody asks.
+fn measure(cell: &domicile_api::Cell) {
+    let region = cell.region.id.to_string();
+    let set = |name: &'static str, value: u64| gauge!(name, "region" => region.clone()).set(value as f64);
+    let (accepted, decided) = (cell.accepted.end().0, cell.events.end().0);
+    set("domicile_accepted_log_end_position", accepted);
+    set("domicile_event_log_end_position", decided);
+    set("domicile_accepted_log_bytes", cell.accepted.bytes());
+    set("domicile_event_log_bytes", cell.events.bytes());
+    set("domicile_archive_unstored_events", decided.saturating_sub(cell.archive.progress.borrow().0));
 }

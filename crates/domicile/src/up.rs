@@ -5,10 +5,12 @@ use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::points::{Doors, bind};
 use clap::Args;
+use domicile_api::Addresses;
 use domicile_ingest::{PublicUrl, PublicUrls};
 use domicile_region::{PortPlan, Region, RegionId, Topology};
 use domicile_world::World;
 use ipnet::IpNet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -106,7 +108,8 @@ async fn serve(
         })?);
     }
     let demo = if args.no_demo { None } else { Some(demo::make(&args.data, &world, &cells, &ports, &urls)?) };
-    let doors = Doors::open(bound, &world, &topology, &cells, &args)?;
+    let addresses = Addresses { cells: cell_urls(&topology, &ports), points: PublicUrls::clone(&urls) };
+    let doors = Doors::open(bound, &world, &topology, &cells, &args, &addresses)?;
     announce(&topology, &ports, &urls, demo.as_ref());
     let ended = wait(&mut cells).await;
     match ended {
@@ -159,6 +162,15 @@ fn public_urls(topology: &Topology, ports: &PortPlan, https: bool) -> Result<Pub
         }
     }
     Ok(urls)
+}
+
+/// Where people find the consoles: the topology's `api`, or where the cell listens.
+fn cell_urls(topology: &Topology, ports: &PortPlan) -> HashMap<RegionId, String> {
+    let url = |region: &Region| {
+        let listens = ports.region(&region.id).map(|ports| format!("http://{}", ports.cell));
+        Some((region.id.clone(), region.api.clone().or(listens)?))
+    };
+    topology.regions.iter().filter_map(url).collect()
 }
 
 fn announce(topology: &Topology, ports: &PortPlan, urls: &PublicUrls, demo: Option<&demo::Demo>) {

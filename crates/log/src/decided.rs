@@ -250,6 +250,11 @@ impl EventReader {
         self.frames.position()
     }
 
+    /// Events that are on disk and not read yet.
+    pub fn unread(&self) -> u64 {
+        self.store.end().0.saturating_sub(self.frames.position().0)
+    }
+
     /// The consumer has done with everything before `position`: the log may delete it. Until the first call, that is
     /// where the reader began.
     pub fn release(&self, position: Position) {

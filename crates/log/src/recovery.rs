@@ -106,7 +106,8 @@ fn torn(file: &[u8], at: usize, length: usize) -> bool {
     let sector = SECTOR_BYTES as usize;
     let mut start = at;
     while start < end {
-        let sector_end = ((start / sector + 1) * sector).min(end);
+        // The whole sector, also behind the frame: a few zeros at a frame's end are no sign that it was not written.
+        let sector_end = ((start / sector + 1) * sector).min(file.len());
         if file[start..sector_end].iter().all(|b| *b == 0) {
             return true;
         }

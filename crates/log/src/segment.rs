@@ -160,8 +160,10 @@ fn torn_header(bytes: &[u8]) -> bool {
     let whole = bytes.len() >= LEAD_BYTES && length.is_some_and(|n| bytes.len() as u64 >= u64::from(n));
     let no_frames = !length.is_some_and(|n| n > 0 && bytes.len() as u64 > u64::from(n));
     // A damaged length must not make a segment with frames look like one that was never begun.
-    let no_frames = no_frames && !bytes.windows(frame::MAGIC.len()).enumerate().any(|(at, word)| {
-        word == frame::MAGIC && frame::Header::read(&bytes[at..]).is_some()
-    });
+    let no_frames = no_frames
+        && !bytes
+            .windows(frame::MAGIC.len())
+            .enumerate()
+            .any(|(at, word)| word == frame::MAGIC && frame::Header::read(&bytes[at..]).is_some());
     (!whole || bytes.chunks(512).any(|sector| sector.iter().all(|b| *b == 0))) && no_frames
 }
