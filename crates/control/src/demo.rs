@@ -60,7 +60,7 @@ fn seed(change: &Change<'_>, slug: String, kept: &DemoSecrets) -> Result<DemoWor
     let (id, number) = match workspace::find_by_slug(change, &slug)? {
         Some(found) => found,
         None => {
-            let name = format!("Acme ({})", change.inner.region.name);
+            let name = format!("Acme, {}", change.inner.region.name);
             let (id, number) = workspace::insert(change, &slug, &name)?;
             for (slug, name, kind) in SOURCES {
                 let new = NewSource {

@@ -24,13 +24,15 @@ pub(crate) fn read(db: &Connection, file: &str, region: &Region, keys: &Keyring)
     for (partial, settings, sealed) in rows.destinations {
         destinations.push(settings::open(partial, &settings, sealed.as_deref(), keys, file)?);
     }
-    Ok(Snapshot::new(rows.version, region.id.clone(), rows.workspaces, rows.sources, destinations))
+    let snapshot = Snapshot::new(rows.version, region.id.clone(), rows.workspaces, rows.sources, destinations);
+    Ok(snapshot.with_gone(rows.gone))
 }
 
 struct Rows {
     version: ConfigVersion,
     workspaces: Vec<Workspace>,
     sources: Vec<Source>,
+    gone: Vec<Source>,
     destinations: Vec<(PartialDestination, String, Option<Vec<u8>>)>,
 }
 
@@ -67,14 +69,17 @@ fn read_rows(db: &Connection, region: &Region) -> rusqlite::Result<Rows> {
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut keys = read_keys(db)?;
-    let sources = db
-        .prepare_cached(
-            "SELECT s.id, s.number, w.id, w.number, s.slug, s.name, s.kind, s.enabled, s.ingestion_region, s.strict,
-                    s.rate_per_second, s.rate_burst
-             FROM sources s JOIN workspaces w ON w.number = s.workspace WHERE s.deleted_at IS NULL ORDER BY s.number",
-        )?
-        .query_map([], |row| source(row, region, &mut keys))?
-        .collect::<rusqlite::Result<_>>()?;
+    let (mut sources, mut gone) = (Vec::new(), Vec::new());
+    let mut statement = db.prepare_cached(
+        "SELECT s.id, s.number, w.id, w.number, s.slug, s.name, s.kind, s.enabled, s.ingestion_region, s.strict,
+                s.rate_per_second, s.rate_burst, s.deleted_at IS NOT NULL
+         FROM sources s JOIN workspaces w ON w.number = s.workspace ORDER BY s.number",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let of_its_kind = if row.get(12)? { &mut gone } else { &mut sources };
+        of_its_kind.push(source(row, region, &mut keys)?);
+    }
     let destinations = db
         .prepare_cached(
             "SELECT d.id, w.id, w.number, s.id, d.name, d.enabled, d.kind, d.settings, d.sealed
@@ -94,7 +99,7 @@ fn read_rows(db: &Connection, region: &Region) -> rusqlite::Result<Rows> {
             Ok((partial, row.get(7)?, row.get(8)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Rows { version: ConfigVersion(version), workspaces, sources, destinations })
+    Ok(Rows { version: ConfigVersion(version), workspaces, sources, gone, destinations })
 }
 
 fn read_keys(db: &Connection) -> rusqlite::Result<HashMap<u32, Vec<WriteKey>>> {

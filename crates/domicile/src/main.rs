@@ -5,7 +5,6 @@ mod cell;
 mod client;
 mod demo;
 mod exit;
-mod front_door;
 mod logging;
 mod part;
 mod points;

@@ -2,7 +2,6 @@
 
 use crate::cell::Cell;
 use crate::exit::Failure;
-use crate::front_door;
 use crate::up::UpArgs;
 use domicile_api::Addresses;
 use domicile_listen::{Listener, Settings, Tls};
@@ -85,7 +84,7 @@ impl Doors {
             let stop = stopped(&doors.stop_rest);
             doors.rest.push(tokio::spawn(cell_listener.serve(clock(), router, settings.clone(), stop)));
         }
-        let front = TowerToHyperService::new(front_door::router(topology));
+        let front = TowerToHyperService::new(domicile_console::front_door(topology, &addresses.cells));
         let stop = stopped(&doors.stop_rest);
         doors.rest.push(tokio::spawn(bound.front_door.serve(clock(), front, settings, stop)));
         spawn_upkeep(metrics);

@@ -45,7 +45,8 @@ pub fn router(
         .route("/metrics", get(render))
         .route("/v1/projects/{key}/settings", get(settings.clone()))
         .route("/projects/{key}/settings", get(settings))
-        .merge(domicile_api::router(view))
+        .merge(domicile_api::router(Arc::clone(&view)))
+        .merge(domicile_console::router(view))
 }
 
 /// Where the logs end and how far behind the archive is: read when somebody asks.

@@ -97,7 +97,7 @@ impl Uplink {
             self.drop(accepted, "key_destroyed");
             return Ok(true);
         }
-        let Some(source) = self.current.load().sources.get(&receipt.source).cloned() else {
+        let Some(source) = self.current.load().source_of_frame(receipt.source).cloned() else {
             self.drop(accepted, "source_gone");
             return Ok(true);
         };

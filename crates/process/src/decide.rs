@@ -57,7 +57,7 @@ enum Item<'a> {
 impl<'a> Reading<'a> {
     /// Reads every item of the request.
     pub(crate) fn of(accepted: &'a Accepted, snapshot: &'a Snapshot, salt: &CellSalt) -> Self {
-        let source = snapshot.sources.get(&accepted.receipt.source).map(|source| &**source);
+        let source = snapshot.source_of_frame(accepted.receipt.source).map(|source| &**source);
         let events = usize::try_from(accepted.span.events()).unwrap_or(0);
         let mut reading =
             Self { accepted, source, items: Vec::with_capacity(events), keys: Vec::with_capacity(events) };

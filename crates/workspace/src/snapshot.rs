@@ -26,6 +26,8 @@ pub struct Snapshot {
     /// By number; numbers may have gaps.
     pub sources: HashMap<SourceNumber, Arc<Source>>,
     pub destinations: Vec<Arc<Destination>>,
+    /// Deleted ones: they take nothing, but what was promised before is decided and archived under their names.
+    gone: HashMap<SourceNumber, Arc<Source>>,
     by_key: HashMap<String, (SourceNumber, bool)>,
     by_id: HashMap<SourceId, SourceNumber>,
 }
@@ -52,9 +54,15 @@ impl Snapshot {
             workspaces: workspaces.into_iter().map(Arc::new).collect(),
             sources: sources.into_iter().map(|source| (source.number, Arc::new(source))).collect(),
             destinations: destinations.into_iter().map(Arc::new).collect(),
+            gone: HashMap::new(),
             by_key,
             by_id,
         }
+    }
+
+    /// The same, with sources that were deleted.
+    pub fn with_gone(self, gone: Vec<Source>) -> Self {
+        Self { gone: gone.into_iter().map(|source| (source.number, Arc::new(source))).collect(), ..self }
     }
 
     /// A configuration with nothing in it.
@@ -69,6 +77,11 @@ impl Snapshot {
         let &(number, enabled) = self.by_key.get(key)?;
         let source = self.sources.get(&number)?;
         Some((source, enabled && source.enabled))
+    }
+
+    /// The source that a frame names, deleted or not.
+    pub fn source_of_frame(&self, number: SourceNumber) -> Option<&Arc<Source>> {
+        self.sources.get(&number).or_else(|| self.gone.get(&number))
     }
 
     pub fn source(&self, id: &SourceId) -> Option<&Arc<Source>> {
