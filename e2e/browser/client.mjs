@@ -47,7 +47,7 @@ try {
   await sendAndAwait(page, seen, run)
   if (reload === '--reload') {
     const input = createInterface({ input: process.stdin })
-    await new Promise((line) => input.once('line', line))
+    await new Promise((line, end) => input.once('line', line).once('close', () => end(new Error('stdin was closed'))))
     input.close()
     seen.hosts.clear()
     await page.reload()

@@ -30,7 +30,7 @@ pub struct Report {
 pub struct Client {
     child: Child,
     lines: Receiver<String>,
-    errors: JoinHandle<String>,
+    errors: Option<JoinHandle<String>>,
 }
 
 impl Client {
@@ -51,7 +51,7 @@ impl Client {
             let _ = stderr.read_to_string(&mut text);
             text
         });
-        Ok(Self { child, lines, errors })
+        Ok(Self { child, lines, errors: Some(errors) })
     }
 
     /// Everything until the client ends, which must be with 0.
@@ -60,7 +60,7 @@ impl Client {
         drop(self.child.stdin.take());
         match wait_for(&mut self.child, SILENCE_MAX) {
             Some(status) if status.success() => Ok(report),
-            Some(status) => Err(format!("{status}: {}", last_lines(&self.errors.join().unwrap_or_default()))),
+            Some(status) => Err(format!("{status}: {}", last_lines(&self.errors()))),
             None => Err(format!("still runs {SILENCE_MAX:?} after its last line")),
         }
     }
@@ -76,6 +76,10 @@ impl Client {
         stdin.write_all(b"\n").map_err(|error| format!("the client is gone: {error}"))
     }
 
+    fn errors(&mut self) -> String {
+        self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default()
+    }
+
     fn read(&mut self, one_page_load: bool) -> Result<Report, String> {
         let mut report = Report::default();
         loop {
@@ -83,8 +87,6 @@ impl Client {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Disconnected) => return Ok(report),
                 Err(RecvTimeoutError::Timeout) => {
-                    // Killed here, or its end would be waited for a second time.
-                    let _ = self.child.kill();
                     return Err(format!("printed nothing for {SILENCE_MAX:?}"));
                 }
             };
@@ -102,6 +104,15 @@ impl Client {
                 report.sent.push(Sent { message_id: id.to_owned(), event: value });
             }
         }
+    }
+}
+
+/// A client that a failed step leaves behind is ended: it may hold a browser.
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Both fail when it has ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -172,7 +172,7 @@ fn deny() -> Result<Count, DidNotRun> {
     Ok(count)
 }
 
-/// Every target for 60 seconds, from its seeds. What a run finds beyond them lies in the cache.
+/// Every target for 60 seconds, from its seeds and past crashes. What a run finds beyond them lies in the cache.
 fn fuzz() -> Result<Count, DidNotRun> {
     const SECONDS: u32 = 60;
     let targets = tidy::files(&root().join("fuzz/fuzz_targets"), &["rs"]);
@@ -192,9 +192,10 @@ fn fuzz() -> Result<Count, DidNotRun> {
             .env("RUSTC_BOOTSTRAP", "1")
             .args(["run", "--fuzz-dir", "fuzz", "--sanitizer", "none", &name])
             .arg(&corpus);
-        let seeds = root().join("fuzz/seeds").join(&name);
-        if seeds.is_dir() {
-            command.arg(seeds);
+        for known in ["fuzz/seeds", "fuzz/regressions"].map(|folder| root().join(folder).join(&name)) {
+            if known.is_dir() {
+                command.arg(known);
+            }
         }
         command.args(["--", &format!("-max_total_time={SECONDS}"), "-print_final_stats=1"]);
         count += Count::of(succeeds(command)?);

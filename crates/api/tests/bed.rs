@@ -43,7 +43,7 @@ regions:
 networks: { 127.0.0.0/8: local }
 ";
 
-/// When the bed's events are received: 2027-01-15T08:00:00Z, or now where the sheet has to show them.
+/// A running cell with the demo workspace, and the router over it.
 pub struct Bed {
     pub dir: tempfile::TempDir,
     pub cell: Arc<Cell>,

@@ -235,7 +235,7 @@ impl Archive {
     /// The id that names a source's folder. A source that the configuration does not know (any more) keeps its number.
     fn id(&mut self, number: SourceNumber) -> SourceId {
         let current = &self.current;
-        let id = self.ids.entry(number).or_insert_with(|| match current.load().sources.get(&number) {
+        let id = self.ids.entry(number).or_insert_with(|| match current.load().source_of_frame(number) {
             Some(source) => source.id.clone(),
             None => SourceId::new(format!("source-{}", number.0)),
         });

@@ -4,6 +4,7 @@
 //!
 //! - After a put that said yes, the object outlives a power loss: the bytes are synced before the name, and the name of
 //!   every folder above it too.
+//! - So does what a listing shows, or what stands in the way of a put: whoever made it, its name is synced first.
 //! - An object is there whole or not at all. What a crash leaves of a put has a name that begins with a dot; such names are
 //!   never listed, and the next put of the object takes them away.
 //! - No times: `last_modified` is 1970, and conditions on times or tags mean nothing here.
@@ -33,7 +34,7 @@ pub struct FolderStore {
     changes: Arc<Mutex<Changes>>,
 }
 
-/// Folders whose names are known to last. Forgetting them costs a sync.
+/// Folders known to last, themselves and the names that were in them. Forgetting them costs a sync.
 #[derive(Default)]
 struct Changes {
     lasting: HashSet<PathBuf>,
@@ -65,6 +66,9 @@ impl FolderStore {
         match mode {
             PutMode::Overwrite => {}
             PutMode::Create if self.disk.exists(&path) => {
+                // Whoever hears that it is there relies on it, and a killed program may not have synced its name.
+                let folder = path.parent().unwrap_or(&path);
+                self.make_lasting(&mut changes, folder).map_err(|error| failed(location, error))?;
                 let source = io::Error::from(io::ErrorKind::AlreadyExists).into();
                 return Err(Error::AlreadyExists { path: location.to_string(), source });
             }
@@ -86,7 +90,10 @@ impl FolderStore {
             let _ = self.disk.remove(&temporary);
         }
         written?;
-        self.disk.sync_folder(folder)
+        self.disk.sync_folder(folder).inspect_err(|_| {
+            // The object is seen, and may not last: the next look at it has to sync the folder first.
+            changes.lasting.remove(folder);
+        })
     }
 
     fn write_temporary(&self, temporary: &std::path::Path, parts: &[Bytes]) -> io::Result<()> {
@@ -99,8 +106,8 @@ impl FolderStore {
         file.sync()
     }
 
-    /// Makes the folder and those above it up to the root, and syncs the name of each. Also of one that is there: an
-    /// earlier try may have failed between making and syncing it.
+    /// Makes the folder and those above it up to the root, and syncs the name of each and the names in it. Also of one
+    /// that is there: an earlier try, or a program that was killed, may have stopped between making and syncing.
     fn make_lasting(&self, changes: &mut Changes, folder: &std::path::Path) -> io::Result<()> {
         if changes.lasting.contains(folder) {
             return Ok(());
@@ -112,6 +119,7 @@ impl FolderStore {
             self.disk.make_folder(folder, true)?;
             self.disk.sync_folder(above)?;
         }
+        self.disk.sync_folder(folder)?;
         if changes.lasting.len() >= LASTING_MAX {
             changes.lasting.clear();
         }
@@ -146,8 +154,12 @@ impl FolderStore {
 
     /// The objects and folders right in a folder; of one that is not there, none.
     fn entries(&self, folder: &Path) -> Result<Vec<(Path, Option<u64>)>> {
-        let entries = match self.disk.list(&self.path(folder)) {
-            Ok(entries) => entries,
+        let path = self.path(folder);
+        let entries = match self.disk.list(&path) {
+            Ok(entries) => {
+                self.make_lasting(&mut self.changes(), &path).map_err(|error| failed(folder, error))?;
+                entries
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
             Err(error) => return Err(failed(folder, error)),
         };

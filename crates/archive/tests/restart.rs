@@ -65,7 +65,12 @@ async fn a_crash_at_any_change_of_the_disk_changes_no_file() {
                 crashes += 1;
                 run(&log, &world, &handles, &store, SMALL).await.unwrap();
             }
+            handles.disk.heal();
             assert_eq!(objects(store.as_ref()).await, expected, "{crash:?} at change {nth}");
+            // What the second run found there lasts as well as what it put there.
+            handles.disk.crash(Crash::Power);
+            let store = folder_of(&handles.restart());
+            assert_eq!(objects(store.as_ref()).await, expected, "{crash:?} at change {nth}, then a power loss");
             if done {
                 break;
             }

@@ -6,10 +6,16 @@
 //!
 //! A test is a function of its seed. When one fails, it says which seed and how to run that one alone.
 
-mod book;
-mod life;
 mod seeds;
 
+mod book;
+mod life;
+
+mod cell;
+
 pub use book::Book;
+pub use cell::{
+    ARCHIVE, Archived, Cell, CellSettings, EVENTS, INDEX, archived, message_id, send, wait,
+};
 pub use life::{ACCEPTED, KEYS, Life, Request, append, born, source};
 pub use seeds::{for_each_seed, in_one_thread};

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
+pub const REGION: &str = "eu-west";
 pub const KEYS: &str = "/cell/keys";
 pub const ACCEPTED: &str = "/cell/accepted";
 
@@ -35,7 +36,7 @@ pub fn source(number: u32) -> InRegion<Arc<Source>> {
         rate_limit: None,
         write_keys: Vec::new(),
     };
-    InRegion::new(RegionId::new("eu-west"), Arc::new(source))
+    InRegion::new(RegionId::new(REGION), Arc::new(source))
 }
 
 /// A request whose body no other request has.
@@ -73,7 +74,7 @@ impl Life {
     /// As [`Life::begin`], in a world that a test has had its hands on.
     pub fn begin_in(world: World, settings: LogSettings) -> Result<Self, OpenError> {
         let keyring = Keyring::open(&world, Path::new(KEYS))?;
-        let region = RegionId::new("eu-west");
+        let region = RegionId::new(REGION);
         let (log, committer) = AcceptedLog::open(&world, &region, Path::new(ACCEPTED), &keyring, settings)?;
         Ok(Self { world, keyring, log, committer: tokio::spawn(committer.run()) })
     }

@@ -9,3 +9,5 @@ mod full;
 mod damage;
 
 mod clock;
+
+mod cell;
