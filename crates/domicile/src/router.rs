@@ -37,7 +37,7 @@ pub fn router(
     let (metrics, measured) = (metrics.clone(), Arc::clone(&view));
     let render = move || async move {
         measure(&measured);
-        ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4")], of_region(&metrics.render(), measured.region.id.as_str()))
     };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -47,6 +47,18 @@ pub fn router(
         .route("/projects/{key}/settings", get(settings))
         .merge(domicile_api::router(Arc::clone(&view)))
         .merge(domicile_console::router(view))
+}
+
+/// The lines of one region: several cells in one process share a recorder, and each shows its own figures only.
+fn of_region(text: &str, region: &str) -> String {
+    let own = format!("region=\"{region}\"");
+    let shown = text.lines().filter(|line| line.starts_with('#') || !line.contains("region=\"") || line.contains(&own));
+    let mut out = String::with_capacity(text.len());
+    for line in shown {
+        out.push_str(line);
+        out.push('\n');
+    }
+    out
 }
 
 /// Where the logs end and how far behind the archive is: read when somebody asks.
