@@ -92,9 +92,9 @@ fn urls() -> PublicUrls {
     urls
 }
 
-/// Opens a log of the cell and runs its committer as a task.
+/// Opens a log with keys of its own, and runs its committer as a task.
 pub fn open_log(world: &World, folder: &str) -> AcceptedLog {
-    let keyring = Keyring::open(world, Path::new("/keys")).unwrap();
+    let keyring = Keyring::open(world, &Path::new("/keys").join(folder.trim_start_matches('/'))).unwrap();
     let (log, committer) =
         AcceptedLog::open(world, &RegionId::new(REGION), Path::new(folder), &keyring, LogSettings::default()).unwrap();
     tokio::spawn(committer.run());

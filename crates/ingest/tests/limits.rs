@@ -79,6 +79,23 @@ async fn bodies_beyond_the_budget_wait_and_are_then_refused_before_they_are_read
 }
 
 #[tokio::test]
+async fn those_who_announce_much_and_send_nothing_keep_nobody_out() {
+    let cell = Cell::with(Settings { bodies_bytes_max: 64 * 1024, ..Settings::default() }).await;
+    let key = basic(WEB);
+    let mut holders = Vec::new();
+    for encoding in ["identity", "gzip", "gzip"] {
+        let head = format!(
+            "POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nContent-Encoding: {encoding}\r\nExpect: 100-continue\r\nContent-Length: 500000\r\n\r\n"
+        );
+        let mut holder = TcpStream::connect(cell.address).await.unwrap();
+        holder.write_all(head.as_bytes()).await.unwrap();
+        holder.read_exact(&mut [0; 25]).await.unwrap();
+        holders.push(holder);
+    }
+    assert_eq!(post(&cell, WEB, 100).await.outcome(), "200");
+}
+
+#[tokio::test]
 async fn the_clients_address_is_the_connections_unless_a_trusted_proxy_names_another() {
     let key = basic(WEB);
     let plain = Cell::start().await;

@@ -180,24 +180,33 @@ impl Store {
     pub(crate) fn retire(&self, now: Millis) -> std::io::Result<usize> {
         let needed = self.holds.lock().unwrap_or_else(PoisonError::into_inner).from.values().min().copied();
         let mut total = self.bytes();
-        let mut retired = Vec::new();
-        {
-            let mut segments = self.segments();
-            while let (Some(oldest), Some(next)) = (segments.front(), segments.get(1)) {
-                let old = now.since(next.header.log_time) > self.settings.retention.age_ms;
-                let large = total > self.settings.retention.bytes_max;
-                if !(old || large) || needed.is_some_and(|needed| next.header.first > needed) {
-                    break;
-                }
-                total -= oldest.bytes;
-                retired.extend(segments.pop_front());
+        let mut retired = 0;
+        while let Some(segment) = self.retirable(now, total, needed) {
+            // One at a time, and no younger one while an older one may still be there: to the next start that would look
+            // like a lost segment.
+            let removed = match self.world.disk.remove(&segment.path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            };
+            if let Err(error) = removed.and_then(|()| self.world.disk.sync_folder(&self.folder)) {
+                self.segments().push_front(segment);
+                return Err(error);
             }
+            total -= segment.bytes;
+            retired += 1;
         }
-        for segment in &retired {
-            self.world.disk.remove(&segment.path)?;
-            // One at a time: a power loss that kept an older name and not a newer one would look like a lost segment.
-            self.world.disk.sync_folder(&self.folder)?;
+        Ok(retired)
+    }
+
+    /// Takes the oldest segment out, if it may go.
+    fn retirable(&self, now: Millis, total: u64, needed: Option<Position>) -> Option<Arc<Segment>> {
+        let mut segments = self.segments();
+        let next = segments.get(1)?;
+        let old = now.since(next.header.log_time) > self.settings.retention.age_ms;
+        let large = total > self.settings.retention.bytes_max;
+        if !(old || large) || needed.is_some_and(|needed| next.header.first > needed) {
+            return None;
         }
-        Ok(retired.len())
+        segments.pop_front()
     }
 }

@@ -3,13 +3,13 @@
 //! Goal: whatever was accepted is in the archive once, unchanged, wherever the machine stops and however often it was
 //! sent; and a seed replays a run byte for byte.
 //! Method: clients send batches, and send again what was not promised and some of what was; each life ends at a random
-//! change of the disk, in a random way, or in order. A last life without faults ends in order; then the archive is compared
+//! change of the disk, in a random way, or by a failed operation, or in order, or the disk is full for a while. A last life without faults ends in order; then the archive is compared
 //! with what was sent, and the event log with a simple reading of rule 3.
 
 use domicile_ledger::Outcome;
-use domicile_log::{AcceptedLog, EventFrame, EventLog};
+use domicile_log::{AcceptedLog, AppendError, EventFrame, EventLog};
 use domicile_reliability::{Cell, CellSettings, archived, born, for_each_seed, in_one_thread, message_id, send, wait};
-use domicile_testkit::{Crash, Dice, Handles, SampleEvent, SampleEvents};
+use domicile_testkit::{Crash, Dice, Failure, Handles, Op, SampleEvent, SampleEvents};
 use domicile_world::World;
 use std::cell::{Cell as Count, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -46,6 +46,7 @@ async fn client(world: World, accepted: AcceptedLog, clients: Shared, mut dice: 
         };
         match send(&world, &accepted, source, &events).await {
             Ok(_) => clients.borrow_mut().batches[n].promised = true,
+            Err(AppendError::Full | AppendError::NoKey) => wait(&world, 5).await,
             Err(_) => return,
         }
         if dice.percent(30) {
@@ -62,6 +63,54 @@ async fn clients_work(cell: &Cell, clients: &Shared, dice: &mut Dice) {
     tasks.await;
 }
 
+/// How a life goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plan {
+    InOrder,
+    Crash(Crash),
+    /// An operation fails: the program stops, and starts again on the same machine.
+    Breaks,
+    /// The disk is full for some minutes; the program goes on by itself.
+    Full,
+}
+
+fn plan(handles: &Handles, dice: &mut Dice) -> Plan {
+    let within = *dice.pick(&[10, 60, 200]);
+    let nth = 1 + dice.below(within);
+    match dice.below(100) {
+        0..20 => Plan::InOrder,
+        20..70 => {
+            let crash = *dice.pick(&Crash::ALL);
+            handles.disk.crash_in(nth, crash);
+            Plan::Crash(crash)
+        }
+        70..85 => {
+            let op = *dice.pick(&[Op::Append, Op::Sync, Op::SyncFolder, Op::Rename, Op::Create, Op::Read]);
+            handles.disk.fail_at(op, nth, Failure::Broken);
+            Plan::Breaks
+        }
+        _ => {
+            handles.disk.full_in(nth);
+            Plan::Full
+        }
+    }
+}
+
+/// One life of the cell by its plan.
+async fn live(handles: &Handles, plan: Plan, settings: &CellSettings, clients: &Shared, dice: &mut Dice) -> Result<(), String> {
+    let cell = Cell::begin(handles.restart(), settings)?;
+    clients_work(&cell, clients, dice).await;
+    wait(&cell.world, dice.below(150)).await;
+    if plan == Plan::Full {
+        // Nothing is wrong with the program: when there is room again, all goes on, and nothing has stopped.
+        handles.disk.heal();
+        clients_work(&cell, clients, dice).await;
+        cell.close().await.unwrap_or_else(|error| panic!("a full disk stopped the program: {error}"));
+        return Ok(());
+    }
+    if plan == Plan::InOrder || cell.stopped() { cell.close().await } else { Ok(()) }
+}
+
 /// Some lives, the last one in order; the machine, and what was sent.
 fn lives(seed: u64) -> (Handles, Clients) {
     let mut dice = Dice::new(seed);
@@ -69,30 +118,18 @@ fn lives(seed: u64) -> (Handles, Clients) {
     let settings = CellSettings::small(&mut dice);
     let clients = Rc::new(RefCell::new(Clients { batches: Vec::new(), samples: SampleEvents::new("c", seed) }));
     for life in 0..1 + dice.below(4) {
-        let in_order = dice.percent(25);
-        let crash = *dice.pick(&Crash::ALL);
-        if !in_order {
-            let within = *dice.pick(&[10, 60, 200]);
-            handles.disk.crash_in(1 + dice.below(within), crash);
-        }
-        let disk = handles.disk.restart();
-        let ended = in_one_thread(handles.clock.drive(async {
-            let cell = Cell::begin(handles.restart(), &settings)?;
-            clients_work(&cell, &clients, &mut dice).await;
-            if in_order {
-                return cell.close().await;
-            }
-            wait(&cell.world, dice.below(150)).await;
-            if cell.stopped() && !disk.crashed() {
-                return Err(format!("a part stopped: {:?}", cell.close().await));
-            }
-            Ok(())
-        }));
+        let (disk, failed) = (handles.disk.restart(), handles.disk.failed());
+        let plan = plan(&handles, &mut dice);
+        let ended = in_one_thread(handles.clock.drive(live(&handles, plan, &settings, &clients, &mut dice)));
         if let Err(error) = ended {
-            assert!(disk.crashed(), "life {life}: on a healthy disk: {error}");
+            let excused = disk.crashed() || handles.disk.failed() > failed;
+            assert!(excused, "life {life}, {plan:?}: on a healthy disk: {error}");
         }
-        if !in_order {
-            handles.disk.crash(crash);
+        handles.disk.heal();
+        match plan {
+            Plan::InOrder | Plan::Full => {}
+            Plan::Crash(crash) => handles.disk.crash(crash),
+            Plan::Breaks => handles.disk.crash(Crash::Kill),
         }
     }
     in_one_thread(handles.clock.drive(async {

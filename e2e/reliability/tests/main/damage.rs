@@ -10,8 +10,10 @@ use domicile_log::{
     Decided, DecidedBuilder, EventFrame, EventKey, EventLog, EventWriter, LogSettings, OpenError, Position, Span,
 };
 use domicile_region::PointName;
-use domicile_reliability::{ACCEPTED, Life, Request, born, for_each_seed, in_one_thread};
-use domicile_testkit::{Crash, Dice, Handles, Snapshot};
+use domicile_reliability::{
+    ACCEPTED, Cell, CellSettings, INDEX, Life, Request, archived, born, for_each_seed, in_one_thread, send, wait,
+};
+use domicile_testkit::{Crash, Dice, Handles, SampleEvents, Snapshot};
 use domicile_workspace::{ConfigVersion, SourceNumber, WorkspaceNumber};
 use domicile_world::Millis;
 use std::path::{Path, PathBuf};
@@ -261,4 +263,61 @@ fn a_flipped_bit_in_a_log_that_was_not_closed_is_never_taken_for_a_torn_write() 
             }
         }
     });
+}
+
+/// Method: a cell that was closed in order; one file of the index or the archive's cursor is damaged; then everything is
+/// sent again. The index is a cache of the event log: whatever it lost comes back, and the archive stays the same.
+#[test]
+fn a_damaged_index_or_cursor_lets_no_duplicate_pass_and_loses_nothing() {
+    let mut dice = Dice::new(7);
+    let handles = born(7);
+    let mut settings = CellSettings::small(&mut dice);
+    settings.index.generation_keys = 20;
+    let batches: Vec<_> = (0..12).map(|n| SampleEvents::new(&format!("b{n}"), n).batch(10)).collect();
+    let send_all = || {
+        in_one_thread(handles.clock.drive(async {
+            let cell = Cell::begin(handles.restart(), &settings)?;
+            for events in &batches {
+                send(&cell.world, &cell.accepted, 1, events).await.map_err(|e| e.to_string())?;
+                wait(&cell.world, 10).await;
+            }
+            cell.close().await
+        }))
+    };
+    send_all().expect("a healthy disk");
+    let sorted = || {
+        let mut lines: Vec<_> = archived(&handles).into_iter().map(|archived| archived.line).collect();
+        lines.sort();
+        lines
+    };
+    let (good, whole) = (handles.disk.snapshot(), sorted());
+    assert_eq!(whole.len(), 120);
+    let files = handles.disk.files().into_iter().filter(|(path, _)| path.starts_with(INDEX));
+    let files: Vec<_> = files.map(|(path, bytes)| (path, bytes as usize)).collect();
+    assert!(files.len() > 3, "a manifest, runs and a cursor: {files:?}");
+    let mut tries = 0;
+    for (path, bytes) in &files {
+        for byte in (0..*bytes).step_by(1 + bytes / 150) {
+            let what = format!("{} byte {byte}", path.display());
+            match byte % 3 {
+                0 => handles.disk.truncate(path, byte),
+                1 => handles.disk.zero(path, byte..*bytes.min(&(byte + 512))),
+                _ => handles.disk.flip(path, byte, dice.below(8) as u8),
+            }
+            send_all().unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(sorted() == whole, "{what}: the archive is another one");
+            handles.disk.restore(&good);
+            tries += 1;
+        }
+    }
+    for (n, (a, _)) in files.iter().enumerate() {
+        for (b, _) in &files[n + 1..] {
+            handles.disk.swap(a, b);
+            send_all().unwrap_or_else(|error| panic!("{} for {}: {error}", a.display(), b.display()));
+            assert!(sorted() == whole, "{} for {}: the archive is another one", a.display(), b.display());
+            handles.disk.restore(&good);
+            tries += 1;
+        }
+    }
+    println!("{tries} damages to {} files of the index made good", files.len());
 }

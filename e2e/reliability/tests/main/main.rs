@@ -11,3 +11,6 @@ mod damage;
 mod clock;
 
 mod cell;
+mod twice;
+
+mod mutants;

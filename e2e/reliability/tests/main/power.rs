@@ -2,21 +2,24 @@
 //!
 //! Goal: a promise is kept wherever the machine stops: within an append, a sync, a new segment, a recovery.
 //! Method: senders append at the same time through several lives; each life ends at a random change of the disk, in a
-//! random way, or in order. After each, the book is compared with the log.
+//! random way, or in order; in some a write or sync fails before. After each, the book is compared with the log.
 
-use domicile_log::{LogSettings, OpenError, Retention};
+use domicile_log::{AppendError, LogSettings, OpenError, Retention};
 use domicile_reliability::{Book, Life, Request, append, born, for_each_seed, in_one_thread};
-use domicile_testkit::{Crash, Dice, Handles};
+use domicile_testkit::{Crash, Dice, Failure, Handles, Op};
+use domicile_world::World;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+
+type SharedBook = Rc<RefCell<Book>>;
 
 fn settings(dice: &mut Dice) -> LogSettings {
     let retention = Retention { age_ms: i64::MAX, bytes_max: *dice.pick(&[u64::MAX, u64::MAX, 6_000]) };
     LogSettings { segment_bytes_max: *dice.pick(&[300, 1_000, 5_000, 1 << 20]), retention }
 }
 
-/// Lets some senders work at the same time until they are done or refused.
-async fn work(life: &Life, book: &Rc<RefCell<Book>>, dice: &mut Dice, first_sender: u32) {
+/// Lets some senders work at the same time until they are done or the log takes nothing more.
+async fn work(life: &Life, book: &SharedBook, dice: &mut Dice, first_sender: u32) {
     let senders = tokio::task::LocalSet::new();
     for sender in 0..1 + dice.below(5) as u32 {
         let (world, log, book) = (life.world.clone(), life.log.clone(), Rc::clone(book));
@@ -25,8 +28,13 @@ async fn work(life: &Life, book: &Rc<RefCell<Book>>, dice: &mut Dice, first_send
             for n in 0..dice.below(12) as u32 {
                 let request = Request::new(&mut dice, sender, n);
                 book.borrow_mut().sends(sender, &request.body, request.events.into());
-                let Ok(span) = append(&world, &log, &request).await else { return };
-                book.borrow_mut().promised(span, &request.body);
+                let answer = append(&world, &log, &request).await;
+                match answer {
+                    Ok(span) => book.borrow_mut().promised(span, &request.body),
+                    Err(error @ AppendError::Full) => book.borrow_mut().refused(&request.body, error),
+                    // It may be on disk or not: the answer was lost with the program.
+                    Err(_) => return,
+                }
                 if dice.coin() {
                     tokio::task::yield_now().await;
                 }
@@ -36,39 +44,57 @@ async fn work(life: &Life, book: &Rc<RefCell<Book>>, dice: &mut Dice, first_send
     senders.await;
 }
 
-/// Some lives on one machine; the book after each.
-fn lives(seed: u64, prepare: impl Fn(&Handles)) -> (Rc<RefCell<Book>>, Handles) {
+/// How this life goes, if not well.
+fn plan(handles: &Handles, dice: &mut Dice) -> Option<Crash> {
+    if dice.percent(20) {
+        return None;
+    }
+    let (crash, within) = (*dice.pick(&Crash::ALL), *dice.pick(&[5, 20, 60]));
+    if dice.percent(20) {
+        let (op, failure) = *dice.pick(&[
+            (Op::Append, Failure::Full),
+            (Op::Append, Failure::Broken),
+            (Op::Sync, Failure::Broken),
+            (Op::SyncFolder, Failure::Broken),
+        ]);
+        handles.disk.fail_at(op, 1 + dice.below(within), failure);
+    } else {
+        handles.disk.crash_in(1 + dice.below(within), crash);
+    }
+    Some(crash)
+}
+
+/// Some lives on one machine, each in the world that `world` makes of the machine's; the book is compared after each.
+pub fn lives(seed: u64, world: impl Fn(World) -> World) -> Book {
     let mut dice = Dice::new(seed);
     let handles = born(seed);
-    prepare(&handles);
     let settings = settings(&mut dice);
-    let book = Rc::new(RefCell::new(Book::default()));
+    let book = SharedBook::default();
     for life in 0..2 + dice.below(4) as u32 {
-        let in_order = dice.percent(20);
-        let crash = *dice.pick(&Crash::ALL);
-        if !in_order {
-            let within = *dice.pick(&[5, 20, 60]);
-            handles.disk.crash_in(1 + dice.below(within), crash);
-        }
-        let disk = handles.disk.restart();
+        let (disk, failed) = (handles.disk.restart(), handles.disk.failed());
+        let crash = plan(&handles, &mut dice);
         let ended = in_one_thread(async {
-            let life_now = Life::begin(&handles, settings)?;
-            book.borrow().check(&life_now.log);
+            let life_now = Life::begin_in(world(handles.restart()), settings)?;
+            if !disk.crashed() {
+                book.borrow().check(&life_now.log);
+            }
             work(&life_now, &book, &mut dice, life * 10).await;
-            if in_order {
+            if crash.is_none() {
                 life_now.close().await.expect("a healthy disk takes the closing note");
             }
             Ok::<_, OpenError>(())
         });
         if let Err(error) = ended {
-            assert!(disk.crashed(), "life {life}: the log does not open on a healthy disk: {error}");
+            let excused = disk.crashed() || handles.disk.failed() > failed;
+            assert!(excused, "life {life}: the log does not open on a healthy disk: {error}");
         }
-        if !in_order {
+        handles.disk.heal();
+        if let Some(crash) = crash {
             handles.disk.crash(crash);
         }
     }
     in_one_thread(async {
-        let life = Life::begin(&handles, settings).expect("a healthy disk opens");
+        let life = Life::begin_in(world(handles.restart()), settings).expect("a healthy disk opens");
         book.borrow().check(&life.log);
         let request = Request::new(&mut dice, 9_999, 0);
         book.borrow_mut().sends(9_999, &request.body, request.events.into());
@@ -76,16 +102,16 @@ fn lives(seed: u64, prepare: impl Fn(&Handles)) -> (Rc<RefCell<Book>>, Handles) 
         book.borrow_mut().promised(span, &request.body);
         book.borrow().check(&life.log);
     });
-    (book, handles)
+    book.take()
 }
 
 #[test]
 fn what_was_promised_is_there_wherever_the_machine_stops() {
     let (promised, open) = (Cell::new(0), Cell::new(0));
     for_each_seed(2_000, |seed| {
-        let (book, _) = lives(seed, |_| {});
-        promised.set(promised.get() + book.borrow().promises());
-        open.set(open.get() + book.borrow().open());
+        let book = lives(seed, |world| world);
+        promised.set(promised.get() + book.promises());
+        open.set(open.get() + book.open());
     });
     println!("{} promises kept, the fate of {} requests open", promised.get(), open.get());
 }
