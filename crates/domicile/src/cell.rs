@@ -18,6 +18,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// What a cell is made of.
@@ -62,6 +63,9 @@ struct Spool {
 
 /// A spool's segments are small, so that what was forwarded is soon deleted.
 const SPOOL_SEGMENT_BYTES: u64 = 8 << 20;
+
+/// How long a stop waits for a spool to be carried to its region.
+const UPLINK_WAIT: Duration = Duration::from_secs(10);
 
 impl Cell {
     /// Opens everything on disk, checks that it fits together, and starts the parts.
@@ -186,7 +190,13 @@ impl Cell {
         for spool in &mut self.spools {
             spool.log.close();
             spool.committer.end().await?;
-            spool.uplink.end().await?;
+            // With the region's disk full it tries for ever; what is left in the spool goes at the next start.
+            match tokio::time::timeout(UPLINK_WAIT, spool.uplink.end()).await {
+                Ok(end) => end?,
+                Err(_) => {
+                    tracing::warn!(part = spool.uplink.name, "not everything was forwarded; it goes at the next start")
+                }
+            }
         }
         self.accepted.close();
         self.committer.end().await?;

@@ -14,6 +14,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// Begins to record metrics. Parts find their recorder when they are made: call it before any.
+pub fn record_metrics() -> Result<PrometheusHandle, Failure> {
+    PrometheusBuilder::new().install_recorder().map_err(|error| Failure::unreached(format!("no metrics: {error}")))
+}
+
 /// Addresses that are taken, and not served yet.
 pub struct Bound {
     front_door: Listener,
@@ -60,10 +65,8 @@ impl Doors {
         cells: &[Cell],
         args: &UpArgs,
         addresses: &Addresses,
+        metrics: PrometheusHandle,
     ) -> Result<Self, Failure> {
-        let metrics = PrometheusBuilder::new()
-            .install_recorder()
-            .map_err(|error| Failure::unreached(format!("no metrics: {error}")))?;
         let settings = settings(args, world)?;
         let mut doors = Self {
             stop_ingest: watch::Sender::new(false),

@@ -3,7 +3,7 @@
 use crate::cell::{Cell, Plan};
 use crate::demo;
 use crate::exit::{Exit, Failure};
-use crate::points::{Doors, bind};
+use crate::points::{Doors, bind, record_metrics};
 use clap::Args;
 use domicile_api::Addresses;
 use domicile_ingest::{PublicUrl, PublicUrls};
@@ -89,6 +89,7 @@ async fn serve(
     regions: Vec<Region>,
 ) -> Result<Exit, Failure> {
     let _lock = lock(&args.data, &world)?;
+    let metrics = record_metrics()?;
     let bound = bind(&ports, &regions).await?;
     let urls = Arc::new(public_urls(&topology, &ports, args.tls_cert.is_some())?);
     let mut cells = Vec::new();
@@ -109,7 +110,7 @@ async fn serve(
     }
     let demo = if args.no_demo { None } else { Some(demo::make(&args.data, &world, &cells, &ports, &urls)?) };
     let addresses = Addresses { cells: cell_urls(&topology, &ports), points: PublicUrls::clone(&urls) };
-    let doors = Doors::open(bound, &world, &topology, &cells, &args, &addresses)?;
+    let doors = Doors::open(bound, &world, &topology, &cells, &args, &addresses, metrics)?;
     announce(&topology, &ports, &urls, demo.as_ref());
     let ended = wait(&mut cells).await;
     match ended {

@@ -250,7 +250,9 @@ impl Accept {
         Refusal::CannotStore(match error {
             AppendError::Full => "the disk is full",
             AppendError::Closing => "this ingest point is closing",
-            AppendError::Failed | AppendError::NoKey | AppendError::WrongRegion => "the log does not take them",
+            AppendError::Failed | AppendError::NoKey | AppendError::Gap | AppendError::WrongRegion => {
+                "the log does not take them"
+            }
         })
     }
 

@@ -43,6 +43,16 @@ pub struct Origin {
     pub span: Span,
 }
 
+/// A request that is queued. Dropping it takes nothing back.
+pub struct Pending(oneshot::Receiver<Result<Span, AppendError>>);
+
+impl Pending {
+    /// Returns when the request is on disk, or refused.
+    pub async fn answer(self) -> Result<Span, AppendError> {
+        self.0.await.unwrap_or(Err(AppendError::Failed))
+    }
+}
+
 /// One request, read back.
 #[derive(Debug)]
 pub struct Accepted {
@@ -129,13 +139,25 @@ impl AcceptedLog {
         envelope: &Envelope,
         body: FrameBuf,
     ) -> Result<Span, AppendError> {
+        self.enqueue(source, receipt, envelope, body)?.answer().await
+    }
+
+    /// Queues one request, as [`Self::append`] does, and leaves the wait to the caller: requests queued one after the
+    /// other by one caller are taken in that order, those of one spool without a gap.
+    pub fn enqueue(
+        &self,
+        source: InRegion<Arc<Source>>,
+        receipt: Receipt,
+        envelope: &Envelope,
+        body: FrameBuf,
+    ) -> Result<Pending, AppendError> {
         let source = source.here(&self.inner.region).ok_or(AppendError::WrongRegion)?;
         let (key_id, key) = self.key(source.workspace_number)?;
         let origin = receipt.origin.clone();
         let ready = self.seal(key_id, &key, &receipt, envelope, body)?;
         let (done, answer) = oneshot::channel();
         self.inner.queue.push(Append { ready, origin, done })?;
-        answer.await.unwrap_or(Err(AppendError::Failed))
+        Ok(Pending(answer))
     }
 
     /// The end of what is on disk.

@@ -130,7 +130,12 @@ impl Committer {
         for Append { mut ready, origin, done } in group {
             if let Some(origin) = origin {
                 let taken = origins.get(&origin.point).or_else(|| self.writer.origins().get(&origin.point));
-                if taken.is_some_and(|end| origin.span.end <= *end) {
+                let taken = taken.copied().unwrap_or_default();
+                if origin.span.first > taken {
+                    let _ = done.send(Err(AppendError::Gap));
+                    continue;
+                }
+                if origin.span.end <= taken {
                     // Forwarded before: an empty span says that it is here already.
                     let _ = done.send(Ok(Span::new(self.writer.next(), 0)));
                     continue;

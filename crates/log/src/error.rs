@@ -19,6 +19,9 @@ pub enum AppendError {
     /// The workspace's data key is not to be had.
     #[error("the workspace's data key is gone")]
     NoKey,
+    /// What lies before it in its spool has not been taken: it would look taken if this one were.
+    #[error("what lies before it in the spool is missing")]
+    Gap,
     /// The source belongs to another region.
     #[error("the source belongs to another region")]
     WrongRegion,

@@ -26,7 +26,7 @@ mod segment;
 mod store;
 mod writer;
 
-pub use accepted::{Accepted, AcceptedLog, AcceptedReader, Origin, Receipt};
+pub use accepted::{Accepted, AcceptedLog, AcceptedReader, Origin, Pending, Receipt};
 pub use committer::Committer;
 pub use decided::{
     CommitError, Decided, DecidedBuilder, Decision, EventFrame, EventKey, EventLog, EventReader, EventWriter, Mark,

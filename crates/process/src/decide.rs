@@ -45,6 +45,7 @@ pub(crate) struct Reading<'a> {
     keys: Vec<EventKey>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all items are events")]
 enum Item<'a> {
     Event {
         facts: Facts<'a>,

@@ -39,8 +39,7 @@ impl HandClock {
 
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        let time =
-            Time { monotonic: Duration::ZERO, wall_base_ms: Self::START.0, sleepers: BTreeMap::new(), asked: 0 };
+        let time = Time { monotonic: Duration::ZERO, wall_base_ms: Self::START.0, sleepers: BTreeMap::new(), asked: 0 };
         Self { shared: Arc::new(Mutex::new(time)), activity: Arc::new(AtomicU64::new(0)) }
     }
 

@@ -59,7 +59,8 @@ impl Sdk {
     fn single(self, key: &str, event: &SampleEvent, sent_at: &str) -> Request<Bytes> {
         let letter = &event.call.as_str()[..1];
         let body = event.json.strip_suffix('}').unwrap_or(&event.json);
-        let body = format!(r#"{body},"writeKey":"{key}","sentAt":"{sent_at}","_metadata":{{"bundled":["Segment.io"]}}}}"#);
+        let body =
+            format!(r#"{body},"writeKey":"{key}","sentAt":"{sent_at}","_metadata":{{"bundled":["Segment.io"]}}}}"#);
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("/v1/{letter}"))

@@ -4,9 +4,7 @@ use crate::life::{ACCEPTED, KEYS, REGION, source};
 use domicile_archive::{Archive, ArchiveError, ArchiveSettings, FolderStore};
 use domicile_event::Envelope;
 use domicile_keys::Keyring;
-use domicile_log::{
-    AcceptedLog, AppendError, EventLog, FrameBuf, LogSettings, Receipt, Span, WriteError,
-};
+use domicile_log::{AcceptedLog, AppendError, EventLog, FrameBuf, LogSettings, Receipt, Span, WriteError};
 use domicile_process::{IndexSettings, Process, ProcessError, ProcessSettings, UpkeepIn};
 use domicile_region::{PointName, RegionId};
 use domicile_testkit::{Dice, Handles, SampleEvent, batch_body};
@@ -83,14 +81,13 @@ impl Cell {
             AcceptedLog::open(&world, &region, Path::new(ACCEPTED), &keyring, settings.log).map_err(said)?;
         let (events, writer) = EventLog::open(&world, Path::new(EVENTS), &keyring, settings.log).map_err(said)?;
         let store = Arc::new(FolderStore::new(&world, ARCHIVE));
-        let archive = Archive::open(world.clone(), current.clone(), &events, store, cursor, settings.archive)
-            .map_err(said)?;
+        let archive =
+            Archive::open(world.clone(), current.clone(), &events, store, cursor, settings.archive).map_err(said)?;
         let mut process_settings = ProcessSettings::new(keyring.cell_salt());
         process_settings.index = settings.index.clone();
         let logs = (events.clone(), writer);
-        let process =
-            Process::open(world.clone(), &region, current, accepted.clone(), logs, &index, process_settings)
-                .map_err(said)?;
+        let process = Process::open(world.clone(), &region, current, accepted.clone(), logs, &index, process_settings)
+            .map_err(said)?;
         Ok(Self {
             world,
             accepted,

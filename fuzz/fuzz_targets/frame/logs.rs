@@ -123,9 +123,10 @@ impl Logs {
     /// Opens the log as a program that starts now, and reads it to its end.
     pub fn open(&self, kind: Kind) -> Found {
         let world = self.hands.restart();
+        let keyring = open_keys(&world);
         let opened = match kind {
-            Kind::Accepted => open_accepted(&world).map(|(log, _)| read_accepted(&log)),
-            Kind::Events => open_events(&world).map(|(log, _)| read_events(&log)),
+            Kind::Accepted => open_accepted(&world, &keyring).map(|(log, _)| read_accepted(&log)),
+            Kind::Events => open_events(&world, &keyring).map(|(log, _)| read_events(&log)),
         };
         match opened {
             Ok(found) => found,
@@ -138,14 +139,16 @@ impl Logs {
     }
 }
 
-fn open_accepted(world: &World) -> Result<(AcceptedLog, Committer), OpenError> {
-    let keyring = Keyring::open(world, Path::new("/keys")).expect("the keys are sound");
-    AcceptedLog::open(world, &RegionId::new("here"), Kind::Accepted.folder(), &keyring, SETTINGS)
+fn open_keys(world: &World) -> Keyring {
+    Keyring::open(world, Path::new("/keys")).expect("the keys are sound")
 }
 
-fn open_events(world: &World) -> Result<(EventLog, EventWriter), OpenError> {
-    let keyring = Keyring::open(world, Path::new("/keys")).expect("the keys are sound");
-    EventLog::open(world, Kind::Events.folder(), &keyring, SETTINGS)
+fn open_accepted(world: &World, keyring: &Keyring) -> Result<(AcceptedLog, Committer), OpenError> {
+    AcceptedLog::open(world, &RegionId::new("here"), Kind::Accepted.folder(), keyring, SETTINGS)
+}
+
+fn open_events(world: &World, keyring: &Keyring) -> Result<(EventLog, EventWriter), OpenError> {
+    EventLog::open(world, Kind::Events.folder(), keyring, SETTINGS)
 }
 
 fn read_accepted(log: &AcceptedLog) -> Found {
@@ -196,8 +199,9 @@ fn read_events(log: &EventLog) -> Found {
 
 /// Appends some requests, decides them, and closes both logs.
 fn write_both(world: &World, round: u64, before_close: impl FnOnce()) {
-    let (log, committer) = open_accepted(world).expect("opens");
-    let (_, mut writer) = open_events(world).expect("opens");
+    let keyring = open_keys(world);
+    let (log, committer) = open_accepted(world, &keyring).expect("opens");
+    let (_, mut writer) = open_events(world, &keyring).expect("opens");
     let run = committer.run();
     let appends = async {
         for n in 0..4 {

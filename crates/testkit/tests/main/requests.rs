@@ -27,7 +27,8 @@ fn every_client_sends_every_event_once() {
                 String::from_utf8(request.body().to_vec()).unwrap()
             };
             serde_json::from_str::<Box<RawValue>>(&body).unwrap_or_else(|error| panic!("{sdk:?}: {error}"));
-            let keyed = request.headers().contains_key(header::AUTHORIZATION) || body.contains(r#""writeKey":"euw_key""#);
+            let keyed =
+                request.headers().contains_key(header::AUTHORIZATION) || body.contains(r#""writeKey":"euw_key""#);
             assert!(keyed, "{sdk:?}");
             text.push_str(&body);
         }

@@ -9,7 +9,7 @@
 use domicile_ledger::Outcome;
 use domicile_log::{AcceptedLog, AppendError, EventFrame, EventLog};
 use domicile_reliability::{Cell, CellSettings, archived, born, for_each_seed, in_one_thread, message_id, send, wait};
-use domicile_testkit::{Crash, Dice, Failure, Handles, Op, SampleEvent, SampleEvents};
+use domicile_testkit::{Crash, Dice, Failure, Handles, Op, SampleEvent, SampleEvents, SimDisk};
 use domicile_world::World;
 use std::cell::{Cell as Count, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,7 @@ struct Batch {
 }
 
 /// The clients of a cell: they outlive it.
-struct Clients {
+pub struct Clients {
     batches: Vec<Batch>,
     samples: SampleEvents,
 }
@@ -97,13 +97,12 @@ fn plan(handles: &Handles, dice: &mut Dice) -> Plan {
 }
 
 /// One life of the cell by its plan.
-async fn live(handles: &Handles, plan: Plan, settings: &CellSettings, clients: &Shared, dice: &mut Dice) -> Result<(), String> {
-    let cell = Cell::begin(handles.restart(), settings)?;
+async fn live(cell: Cell, plan: Plan, disk: &SimDisk, clients: &Shared, dice: &mut Dice) -> Result<(), String> {
     clients_work(&cell, clients, dice).await;
     wait(&cell.world, dice.below(150)).await;
     if plan == Plan::Full {
         // Nothing is wrong with the program: when there is room again, all goes on, and nothing has stopped.
-        handles.disk.heal();
+        disk.heal();
         clients_work(&cell, clients, dice).await;
         cell.close().await.unwrap_or_else(|error| panic!("a full disk stopped the program: {error}"));
         return Ok(());
@@ -111,16 +110,24 @@ async fn live(handles: &Handles, plan: Plan, settings: &CellSettings, clients: &
     if plan == Plan::InOrder || cell.stopped() { cell.close().await } else { Ok(()) }
 }
 
-/// Some lives, the last one in order; the machine, and what was sent.
-fn lives(seed: u64) -> (Handles, Clients) {
+/// Some lives, the last one in order; the machine, and what was sent. `world` and `settings` are where a test plants
+/// mistakes.
+pub fn lives(
+    seed: u64,
+    world: impl Fn(World) -> World,
+    settings: impl Fn(CellSettings) -> CellSettings,
+) -> (Handles, Clients) {
     let mut dice = Dice::new(seed);
     let handles = born(seed);
-    let settings = CellSettings::small(&mut dice);
+    let settings = settings(CellSettings::small(&mut dice));
     let clients = Rc::new(RefCell::new(Clients { batches: Vec::new(), samples: SampleEvents::new("c", seed) }));
     for life in 0..1 + dice.below(4) {
         let (disk, failed) = (handles.disk.restart(), handles.disk.failed());
         let plan = plan(&handles, &mut dice);
-        let ended = in_one_thread(handles.clock.drive(live(&handles, plan, &settings, &clients, &mut dice)));
+        let ended = in_one_thread(handles.clock.drive(async {
+            let cell = Cell::begin(world(handles.restart()), &settings)?;
+            live(cell, plan, &disk, &clients, &mut dice).await
+        }));
         if let Err(error) = ended {
             let excused = disk.crashed() || handles.disk.failed() > failed;
             assert!(excused, "life {life}, {plan:?}: on a healthy disk: {error}");
@@ -133,7 +140,7 @@ fn lives(seed: u64) -> (Handles, Clients) {
         }
     }
     in_one_thread(handles.clock.drive(async {
-        let cell = Cell::begin(handles.restart(), &settings).expect("a healthy disk opens");
+        let cell = Cell::begin(world(handles.restart()), &settings).expect("a healthy disk opens");
         clients_work(&cell, &clients, &mut dice).await;
         for batch in &mut clients.borrow_mut().batches {
             if !batch.promised || dice.percent(20) {
@@ -177,7 +184,7 @@ fn first_position_wins(accepted: &AcceptedLog, events: &EventLog) {
 }
 
 /// Each promised event once, each other at most once, as it was sent, and nothing else.
-fn compare(handles: &Handles, clients: &Clients) {
+pub fn compare(handles: &Handles, clients: &Clients) {
     let mut sent = HashMap::new();
     for batch in &clients.batches {
         for event in &batch.events {
@@ -208,7 +215,7 @@ fn own_fields(json: &str) -> &str {
 fn every_accepted_event_is_archived_once_wherever_the_machine_stops() {
     let (sent, lines) = (Count::new(0), Count::new(0));
     for_each_seed(400, |seed| {
-        let (handles, clients) = lives(seed);
+        let (handles, clients) = lives(seed, |world| world, |settings| settings);
         compare(&handles, &clients);
         sent.set(sent.get() + clients.batches.iter().map(|batch| batch.events.len()).sum::<usize>());
         lines.set(lines.get() + archived(&handles).len());
@@ -219,8 +226,8 @@ fn every_accepted_event_is_archived_once_wherever_the_machine_stops() {
 #[test]
 fn a_seed_replays_a_run_byte_for_byte() {
     for_each_seed(20, |seed| {
-        let files = |(handles, _): (Handles, Clients)| -> Vec<(PathBuf, Vec<u8>)> { handles.disk.contents() };
-        let (one, other) = (files(lives(seed)), files(lives(seed)));
+        let files = || -> Vec<(PathBuf, Vec<u8>)> { lives(seed, |world| world, |settings| settings).0.disk.contents() };
+        let (one, other) = (files(), files());
         for (a, b) in one.iter().zip(&other) {
             assert!(a == b, "{} differs from {}", a.0.display(), b.0.display());
         }

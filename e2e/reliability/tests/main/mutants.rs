@@ -4,7 +4,9 @@
 //! Method: the mistakes are made between the program and the simulated disk, so that the product's code needs no switch
 //! for them. Each must be found within some seeds.
 
-use crate::power::lives;
+use crate::cell::compare;
+use crate::{cell, power};
+use domicile_reliability::CellSettings;
 use domicile_world::{AppendFile, Disk, DiskEntry, ReadFile, World};
 use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,18 +50,44 @@ const MISTAKES: [Mistake; 9] = [
 
 const SEEDS: u64 = 1_000;
 
+/// The seed that finds it, if one does.
+fn found(name: &str, run: impl Fn(u64)) -> Option<u64> {
+    let found = (0..SEEDS).find(|seed| catch_unwind(AssertUnwindSafe(|| run(*seed))).is_err());
+    println!("{name}: {}", found.map_or("missed".into(), |seed| format!("found by seed {seed}")));
+    found
+}
+
+fn world_with(mistake: Mistake) -> impl Fn(World) -> World {
+    move |world| World { disk: Arc::new(Mistaken(world.disk, mistake)), ..world }
+}
+
 #[test]
-fn every_planted_mistake_is_found() {
-    let mut missed = Vec::new();
-    for mistake in MISTAKES {
-        let found = (0..SEEDS).find(|seed| {
-            let run = || lives(*seed, |world| World { disk: Arc::new(Mistaken(world.disk, mistake)), ..world });
-            catch_unwind(AssertUnwindSafe(run)).is_err()
-        });
-        println!("{mistake:?}: {}", found.map_or("missed".into(), |seed| format!("found by seed {seed}")));
-        missed.extend(found.is_none().then_some(mistake));
+fn every_planted_mistake_of_a_log_is_found() {
+    let missed = MISTAKES.into_iter().filter(|mistake| {
+        let run = |seed| drop(power::lives(seed, world_with(*mistake)));
+        found(&format!("{mistake:?}"), run).is_none()
+    });
+    assert_eq!(missed.collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn planted_mistakes_of_a_cell_are_found() {
+    let cell_with = |seed, mistake: Option<Mistake>, settings: fn(CellSettings) -> CellSettings| {
+        let (handles, clients) = match mistake {
+            Some(mistake) => cell::lives(seed, world_with(mistake), settings),
+            None => cell::lives(seed, |world| world, settings),
+        };
+        compare(&handles, &clients);
+    };
+    let no_window = |mut settings: CellSettings| {
+        settings.index.window_minutes = 0;
+        settings
+    };
+    assert!(found("a window that ends at once", |seed| cell_with(seed, None, no_window)).is_some());
+    for mistake in [Mistake::NoSync, Mistake::NoFolderSync, Mistake::NoSettle, Mistake::RenameByCopy] {
+        let run = |seed| cell_with(seed, Some(mistake), |settings| settings);
+        assert!(found(&format!("{mistake:?} in a cell"), run).is_some());
     }
-    assert!(missed.is_empty(), "not found within {SEEDS} seeds: {missed:?}");
 }
 
 /// A disk as a program sees it that makes a mistake.

@@ -90,7 +90,11 @@ fn the_window_ends_when_it_should_and_no_jump_of_the_clock_moves_its_end() {
     for (apart_s, kept) in [(0, false), (60, false), (3_600, false), (3_700, true), (90_000, true)] {
         assert_eq!(kept_again(apart_s, 0, false, false), kept, "{apart_s} s apart");
         for jump in [-365 * DAY_MS, 365 * DAY_MS, -1_000] {
-            assert_eq!(kept_again(apart_s, jump, false, false), kept, "{apart_s} s apart, the wall clock jumps {jump} ms");
+            assert_eq!(
+                kept_again(apart_s, jump, false, false),
+                kept,
+                "{apart_s} s apart, the wall clock jumps {jump} ms"
+            );
         }
         for lose_index in [false, true] {
             assert_eq!(kept_again(apart_s, 0, true, lose_index), kept, "{apart_s} s apart, a restart, {lose_index}");
