@@ -1,11 +1,12 @@
 //! What a start and a reader make of a log's files after anything happened to them.
 //!
 //! ```text
-//! input = how u8, then edits: file u8 | offset u16 | removed u16 | put u8 | bytes
+//! input = how u8, then edits: file u8 | frame u8 | offset u16 | removed u16 | put u8 | bytes
 //! how     bit 0   the event log; else the accepted log
 //!         bit 1   closed in order; else its writer was killed
 //!         bit 2   afterwards every checksum is put right, so that what stands behind them is tried
 //!         bit 3   and every segment is named as its header now says
+//! frame   where the offset counts from: 0 the file's beginning, else one of its frames
 //! ```
 //!
 //! - A start ends well or names the damage; then it has changed nothing.
@@ -16,13 +17,8 @@
 #![no_main]
 
 use domicile_fuzz::Input;
+use domicile_fuzz::frame::{ERASED, Found, Kind, Logs, edit};
 use libfuzzer_sys::fuzz_target;
-use logs::{Found, Kind, Logs};
-
-#[path = "frame/edit.rs"]
-mod edit;
-#[path = "frame/logs.rs"]
-mod logs;
 
 /// More edits than this only take time.
 const EDITS_MAX: usize = 16;
@@ -56,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
             Found::Damage => assert!(logs.contents() == before, "a start that finds damage changes nothing"),
             Found::Log { told, whole } => {
                 for frame in told {
-                    assert!(written.contains(frame) || forged && frame == logs::ERASED, "what is read was written");
+                    assert!(written.contains(frame) || forged && frame == ERASED, "what is read was written");
                 }
                 if !forged {
                     assert!(written.starts_with(told), "what is read is the first of what was written");

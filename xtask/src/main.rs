@@ -4,6 +4,7 @@
 //! - What a chore installs is pinned (versions, lock files, hashes) and lies outside the clone, in `~/.cache/domicile`, or
 //!   in a folder that git ignores. A cache may be used and is never relied on.
 
+mod fuzz;
 mod install;
 mod outside;
 mod run;

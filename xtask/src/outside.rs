@@ -52,7 +52,7 @@ fn e2e() -> Result<Command, DidNotRun> {
     Ok(command)
 }
 
-fn target_folder() -> Result<PathBuf, DidNotRun> {
+pub fn target_folder() -> Result<PathBuf, DidNotRun> {
     let metadata = output(cargo(&["metadata", "--format-version=1", "--no-deps", "--locked", "--offline"]))?;
     let metadata: Value = serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
     let folder =

@@ -2,9 +2,9 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// What a suite or a step counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,12 +85,26 @@ pub fn output(mut command: Command) -> Result<String, DidNotRun> {
 }
 
 /// Runs it and hands each line of its stdout to `take`, which says whether to show it. Whether it ended with 0.
-pub fn watch(mut command: Command, mut take: impl FnMut(&str) -> bool) -> Result<bool, DidNotRun> {
+pub fn watch(mut command: Command, take: impl FnMut(&str) -> bool) -> Result<bool, DidNotRun> {
+    command.stdout(Stdio::piped());
+    watch_pipe(command, |child| child.stdout.take(), take)
+}
+
+/// The same for its stderr; its stdout is thrown away.
+pub fn watch_errors(mut command: Command, take: impl FnMut(&str) -> bool) -> Result<bool, DidNotRun> {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    watch_pipe(command, |child| child.stderr.take(), take)
+}
+
+fn watch_pipe<P: Read>(
+    mut command: Command,
+    pipe: impl FnOnce(&mut Child) -> Option<P>,
+    mut take: impl FnMut(&str) -> bool,
+) -> Result<bool, DidNotRun> {
     announce(&command);
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| not_started(&command, error))?;
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+    let mut child = command.stdin(Stdio::null()).spawn().map_err(|error| not_started(&command, error))?;
+    if let Some(pipe) = pipe(&mut child) {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
             if take(&line) {
                 println!("{line}");

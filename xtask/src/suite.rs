@@ -3,8 +3,8 @@
 //! - Each closes with `suite NAME: N passed, N failed`; the whole run with `N passed, N failed`, alone on the last line.
 //! - A suite that could not run counts as failed, and says why.
 
-use crate::run::{Count, DidNotRun, cache, cargo, root, succeeds, watch};
-use crate::{install, outside, tidy};
+use crate::run::{Count, DidNotRun, cargo, root, succeeds, watch};
+use crate::{fuzz, install, outside, tidy};
 use clap::ValueEnum;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -79,7 +79,7 @@ impl Suite {
             Suite::Sdks => outside::sdks(),
             Suite::Browser => outside::browser(),
             Suite::Crash => outside::crash(30, None),
-            Suite::Fuzz => fuzz(),
+            Suite::Fuzz => fuzz::run(),
         }
     }
 }
@@ -168,37 +168,6 @@ fn deny() -> Result<Count, DidNotRun> {
     } else {
         print!("{said}");
         count += Count::of(advisories.status.success());
-    }
-    Ok(count)
-}
-
-/// Every target for 60 seconds, from its seeds and past crashes. What a run finds beyond them lies in the cache.
-fn fuzz() -> Result<Count, DidNotRun> {
-    const SECONDS: u32 = 60;
-    let targets = tidy::files(&root().join("fuzz/fuzz_targets"), &["rs"]);
-    if targets.is_empty() {
-        return Err(DidNotRun("there is no target in fuzz/fuzz_targets".to_owned()));
-    }
-    install::cargo_tool("cargo-fuzz", "0.13.2")?;
-    let mut count = Count::default();
-    for target in targets {
-        let name = target.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let corpus = cache().join("fuzz").join(&name);
-        std::fs::create_dir_all(&corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
-        let mut command = Command::new(cache().join("tools/bin/cargo-fuzz"));
-        // Coverage needs a switch of the compiler that stable hides. No sanitizer: there is no `unsafe` here to catch.
-        command
-            .current_dir(root())
-            .env("RUSTC_BOOTSTRAP", "1")
-            .args(["run", "--fuzz-dir", "fuzz", "--sanitizer", "none", &name])
-            .arg(&corpus);
-        for known in ["fuzz/seeds", "fuzz/regressions"].map(|folder| root().join(folder).join(&name)) {
-            if known.is_dir() {
-                command.arg(known);
-            }
-        }
-        command.args(["--", &format!("-max_total_time={SECONDS}"), "-print_final_stats=1"]);
-        count += Count::of(succeeds(command)?);
     }
     Ok(count)
 }

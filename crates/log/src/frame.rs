@@ -100,7 +100,10 @@ impl Header {
         let (count, received_at, log_time) = (cursor.u64()?, cursor.millis()?, cursor.millis()?);
         let durable = Position(cursor.u64()?);
         let mark = flags & FLAG_MARK != 0;
-        let sane = length <= PAYLOAD_BYTES_MAX && durable <= first && mark == (events == 0);
+        // An event takes at least a byte: who makes room for them by this number needs no more than the file has. When
+        // the key is destroyed, no seal says that the number is true.
+        let room = events <= length && first.0.checked_add(u64::from(events)).is_some();
+        let sane = length <= PAYLOAD_BYTES_MAX && durable <= first && mark == (events == 0) && room;
         sane.then_some(Self {
             length,
             payload_crc,

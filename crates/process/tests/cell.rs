@@ -7,7 +7,7 @@
 //! kill | power          ends without warning, starts again; with `power` what was not synced is gone
 //! delete index          kills, deletes the index's files, starts again
 //! forget SOURCE         deletes a source from the configuration
-//! stop process | start process     only the decision stops; events are still accepted
+//! stop process          only the decision stops; events are still accepted
 //! ```
 
 use domicile_event::Envelope;

@@ -81,6 +81,7 @@ impl Entry {
         EventKey(key)
     }
 
+    #[inline]
     pub(crate) fn kept(&self) -> Kept {
         let mut kept = [0; ENTRY_BYTES - KEY_BYTES];
         kept.copy_from_slice(&self.0[KEY_BYTES..]);
@@ -88,6 +89,7 @@ impl Entry {
     }
 
     /// A number that orders entries as their keys do.
+    #[inline]
     pub(crate) fn order(&self) -> u128 {
         order(&self.0)
     }
@@ -102,12 +104,14 @@ fn order(bytes: &[u8]) -> u128 {
 
 /// The 64 bits of a key that filters and hash tables use: the last eight bytes, because the first ones are nearly the same
 /// for the neighbours in a run.
+#[inline]
 pub(crate) fn low_bits(key: &EventKey) -> u64 {
     let k = &key.0;
     u64::from_le_bytes([k[2], k[3], k[4], k[5], k[6], k[7], k[8], k[9]])
 }
 
 /// The first 16 bits of a key: where in a run it is to be looked for.
+#[inline]
 pub(crate) fn high_bits(key: &EventKey) -> u16 {
     u16::from_be_bytes([key.0[0], key.0[1]])
 }

@@ -75,6 +75,7 @@ impl Filters {
     }
 
     /// Whether the run may hold `key`.
+    #[inline]
     pub(crate) fn may_hold(&self, key: &EventKey) -> bool {
         let mut shard = usize::from(self.starts[usize::from(high_bits(key) >> STARTS_SHIFT)]);
         while self.shards.get(shard + 1).is_some_and(|next| next.first <= *key) {

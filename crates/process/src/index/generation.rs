@@ -19,6 +19,7 @@ pub(crate) type KeyMap<V> = HashMap<Key, V, BuildHasherDefault<KeyBits>>;
 pub(crate) struct Key(pub(crate) EventKey);
 
 impl Hash for Key {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(low_bits(&self.0));
     }
@@ -59,6 +60,7 @@ impl Generation {
         self.end = self.end.max(position.plus(1));
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: &EventKey) -> Option<(Minute, Position)> {
         let kept = self.entries.get(&Key(*key))?;
         Some((kept.minute(), kept.position(self.end)))

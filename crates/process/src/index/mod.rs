@@ -2,9 +2,7 @@
 //!
 //! ```text
 //! insert ──► filling generation ── full and committed ──► waiting ── upkeep ──► runs ── upkeep ──► merged runs
-//! ```text
-//!        (memory)                                     (memory)             (files; filters and fences in memory)
-//! ```
+//!            (memory)                                     (memory)             (files; filters and fences in memory)
 //! find   ──► newest first: filling, waiting, runs; the first entry found counts
 //! ```
 //!

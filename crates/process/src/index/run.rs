@@ -141,6 +141,7 @@ impl Run {
     }
 
     /// Whether the run may hold `key`: reads nothing.
+    #[inline]
     pub(crate) fn may_hold(&self, key: &EventKey) -> bool {
         self.filters.may_hold(key)
     }

@@ -142,12 +142,14 @@ pub fn lives(
     in_one_thread(handles.clock.drive(async {
         let cell = Cell::begin(world(handles.restart()), &settings).expect("a healthy disk opens");
         clients_work(&cell, &clients, &mut dice).await;
-        for batch in &mut clients.borrow_mut().batches {
+        let mut batches = std::mem::take(&mut clients.borrow_mut().batches);
+        for batch in &mut batches {
             if !batch.promised || dice.percent(20) {
                 send(&cell.world, &cell.accepted, batch.source, &batch.events).await.expect("a healthy disk takes it");
                 batch.promised = true;
             }
         }
+        clients.borrow_mut().batches = batches;
         let (accepted, events) = (cell.accepted.clone(), cell.events.clone());
         cell.close().await.expect("a healthy disk closes");
         first_position_wins(&accepted, &events);

@@ -1,7 +1,7 @@
 //! Changing a log's files, with or without the knowledge of how they are made (crates/log, `frame.rs` and `segment.rs`).
 
-use domicile_fuzz::Input;
-use std::path::PathBuf;
+use crate::Input;
+use std::path::{Path, PathBuf};
 
 pub type File = (PathBuf, Vec<u8>);
 
@@ -13,7 +13,14 @@ const SEGMENT_LEAD_BYTES: usize = 16;
 pub fn splice(files: &mut [File], input: &mut Input<'_>) {
     let nth = usize::from(input.byte()) % files.len();
     let bytes = &mut files[nth].1;
-    let start = input.number() % (bytes.len() + 1);
+    let start = match usize::from(input.byte()) {
+        0 => 0,
+        frame => {
+            let frames: Vec<_> = frames(bytes).collect();
+            frames.get(frame % frames.len().max(1)).copied().unwrap_or(0)
+        }
+    };
+    let start = (start + input.number()) % (bytes.len() + 1);
     let end = start.saturating_add(input.number()).min(bytes.len());
     let n = usize::from(input.byte());
     bytes.splice(start..end, input.bytes(n).iter().copied());
@@ -74,6 +81,12 @@ pub fn forged(original: &[File], files: &[File]) -> bool {
     })
 }
 
+/// Where frames begin, or seem to.
+fn frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let words = bytes.windows(FRAME_MAGIC.len()).enumerate();
+    words.filter(|(_, word)| *word == FRAME_MAGIC).map(|(at, _)| at)
+}
+
 /// Everything that has a frame header's magic and a checksum that fits.
 fn frame_headers(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let headers = bytes.windows(FRAME_HEADER_BYTES).filter(|header| header.starts_with(FRAME_MAGIC));
@@ -89,7 +102,7 @@ fn frames_at(bytes: &[u8]) -> usize {
     number(bytes, 12)
 }
 
-fn is_segment(path: &std::path::Path) -> bool {
+fn is_segment(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "log")
 }
 

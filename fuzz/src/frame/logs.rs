@@ -1,6 +1,6 @@
 //! Two small logs on a disk in memory, written once, and told as text.
 
-use crate::edit::File;
+use super::edit::File;
 use domicile_event::{Call, scan_batch, scan_single};
 use domicile_keys::Keyring;
 use domicile_ledger::{Outcome, Reason};
@@ -224,7 +224,7 @@ async fn append(log: &AcceptedLog, n: u64) {
         None => scan_batch(text).map(|batch| batch.envelope),
         Some(_) => scan_single(text).map(|single| single.envelope),
     };
-    let origin = Origin { point: PointName::new("far"), span: Span::new(Position(n), 1) };
+    let origin = Origin { point: PointName::new("far"), span: Span::new(Position(n / 3), 1) };
     let receipt = Receipt {
         source: SourceNumber(1),
         received_at: Millis(1_800_000_000_000),
