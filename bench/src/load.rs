@@ -55,7 +55,8 @@ struct Template {
 const ID_DIGITS: usize = 16;
 
 impl Template {
-    fn new(shape: Shape, key: &str, host: &str) -> Self {
+    fn new(shape: Shape, key: &str, host: &str, connection: usize) -> Self {
+        let mut dice = Dice(connection as u64);
         let mut body = Vec::new();
         let mut ids = Vec::new();
         if shape.batch > 1 {
@@ -65,7 +66,7 @@ impl Template {
             if n > 0 {
                 body.push(b',');
             }
-            event(&mut body, &mut ids, n);
+            event(&mut body, &mut ids, &mut dice);
         }
         if shape.batch > 1 {
             body.extend_from_slice(b"],\"sentAt\":\"2026-11-23T10:00:01.000Z\"}");
@@ -99,19 +100,131 @@ impl Template {
     }
 }
 
+/// Words of names and addresses: with the random ids, events compress about as well as real ones do (some four times).
+const WORDS: [&str; 64] = [
+    "monopoly",
+    "carcassonne",
+    "puzzle",
+    "catan",
+    "lantern",
+    "kettle",
+    "bicycle",
+    "garden",
+    "winter",
+    "harbour",
+    "copper",
+    "velvet",
+    "thunder",
+    "meadow",
+    "orchid",
+    "marble",
+    "canyon",
+    "summit",
+    "breeze",
+    "cobalt",
+    "amber",
+    "willow",
+    "falcon",
+    "ember",
+    "quartz",
+    "saffron",
+    "indigo",
+    "maple",
+    "raven",
+    "coral",
+    "hazel",
+    "pebble",
+    "tundra",
+    "lagoon",
+    "prairie",
+    "glacier",
+    "dune",
+    "fjord",
+    "atoll",
+    "delta",
+    "ridge",
+    "grove",
+    "brook",
+    "cliff",
+    "valley",
+    "island",
+    "forest",
+    "desert",
+    "plain",
+    "river",
+    "ocean",
+    "lake",
+    "pond",
+    "creek",
+    "spring",
+    "fall",
+    "rapids",
+    "gorge",
+    "cave",
+    "cape",
+    "bay",
+    "gulf",
+    "strait",
+    "channel",
+];
+
+/// splitmix64: the same events in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn word(&mut self) -> &'static str {
+        WORDS[(self.next() % WORDS.len() as u64) as usize]
+    }
+}
+
 /// An event of about 850 bytes, of the make that an e-commerce site sends.
-fn event(out: &mut Vec<u8>, ids: &mut Vec<usize>, n: usize) {
+fn event(out: &mut Vec<u8>, ids: &mut Vec<usize>, dice: &mut Dice) {
     out.extend_from_slice(b"{\"type\":\"track\",\"event\":\"Order Completed\",\"messageId\":\"load-");
     ids.push(out.len());
     out.extend_from_slice(&[b'0'; ID_DIGITS]);
+    let mut product = || {
+        format!(
+            "{{\"product_id\":\"{:016x}\",\"sku\":\"{}-{}\",\"name\":\"{} {}\",\"price\":{}.{},\"quantity\":{},\"category\":\"{}\"}}",
+            dice.next(),
+            dice.next() % 100_000,
+            dice.next() % 100,
+            dice.word(),
+            dice.word(),
+            dice.next() % 200,
+            dice.next() % 10,
+            dice.next() % 4 + 1,
+            dice.word()
+        )
+    };
+    let products = [product(), product()].join(",");
     let rest = format!(
-        "\",\"userId\":\"user-{n:04}\",\"timestamp\":\"2026-11-23T10:00:00.000Z\",\"properties\":{{\"order_id\":\"50314b8e9bcf{n:06}\",\
-         \"total\":27.50,\"subtotal\":22.50,\"revenue\":25.00,\"shipping\":3,\"tax\":2,\"discount\":2.5,\"coupon\":\"hasbros\",\"currency\":\"EUR\",\
-         \"products\":[{{\"product_id\":\"507f1f77bcf86cd799439011\",\"sku\":\"45790-32\",\"name\":\"Monopoly: 3rd Edition\",\"price\":19,\
-         \"quantity\":1,\"category\":\"Games\",\"url\":\"https://www.example.com/product/path\"}},{{\"product_id\":\"505bd76785ebb509fc183733\",\
-         \"sku\":\"46493-32\",\"name\":\"Uno Card Game\",\"price\":3,\"quantity\":2,\"category\":\"Games\"}}]}},\
-         \"context\":{{\"library\":{{\"name\":\"analytics-node\",\"version\":\"3.1.0\"}},\"locale\":\"en-GB\",\"userAgent\":\"Mozilla/5.0 (X11; Linux)\",\
-         \"page\":{{\"path\":\"/checkout/complete\",\"referrer\":\"https://www.example.com/\"}}}},\"integrations\":{{}}}}"
+        "\",\"userId\":\"user-{:08x}\",\"timestamp\":\"2026-11-23T10:{:02}:{:02}.{:03}Z\",\"properties\":{{\"order_id\":\"{:024x}\",\
+         \"total\":{}.50,\"revenue\":{}.00,\"shipping\":3,\"tax\":2,\"discount\":2.5,\"coupon\":\"{}\",\"currency\":\"EUR\",\
+         \"products\":[{products}]}},\
+         \"context\":{{\"library\":{{\"name\":\"analytics-node\",\"version\":\"3.1.0\"}},\"locale\":\"en-GB\",\
+         \"userAgent\":\"Mozilla/5.0 (X11; Linux x86_64) {}/{}\",\"page\":{{\"path\":\"/{}/{}\",\
+         \"referrer\":\"https://www.example.com/{}?id={:x}\"}}}},\"integrations\":{{}}}}",
+        dice.next() as u32,
+        dice.next() % 60,
+        dice.next() % 60,
+        dice.next() % 1000,
+        u128::from(dice.next()) << 32,
+        dice.next() % 1000,
+        dice.next() % 1000,
+        dice.word(),
+        dice.word(),
+        dice.next() % 200,
+        dice.word(),
+        dice.word(),
+        dice.word(),
+        dice.next(),
     );
     out.extend_from_slice(rest.as_bytes());
 }
@@ -132,12 +245,15 @@ mod base64_of {
     }
 }
 
-/// The events of one request, one a line: what an archive would compress.
-pub fn sample_events(batch: usize) -> Vec<u8> {
-    let (mut out, mut ids) = (Vec::new(), Vec::new());
-    for n in 0..batch {
-        event(&mut out, &mut ids, n);
-        out.push(b'\n');
+/// The events of some requests, one a line: what an archive would compress.
+pub fn sample_events(shape: Shape) -> Vec<u8> {
+    let mut out = Vec::new();
+    for connection in 0..shape.connections {
+        let mut dice = Dice(connection as u64);
+        for _ in 0..shape.batch {
+            event(&mut out, &mut Vec::new(), &mut dice);
+            out.push(b'\n');
+        }
     }
     out
 }
@@ -151,7 +267,7 @@ pub fn run(address: SocketAddr, key: &str, shape: Shape, pace: Pace, first_id: u
         let mut tasks = Vec::new();
         for n in 0..shape.connections {
             let first = first_id + ((n as u64) << 36);
-            let template = Template::new(shape, key, &address.to_string());
+            let template = Template::new(shape, key, &address.to_string(), n);
             // With a rate, each connection has its share, and the connections are spread over the interval.
             let every = pace
                 .events_per_second

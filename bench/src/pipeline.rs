@@ -92,13 +92,13 @@ fn backlog(domicile: &Path, highest: f64, effort: Effort) -> io::Result<Row> {
 }
 
 fn gzip_seconds_per_event(effort: Effort) -> io::Result<f64> {
-    let events = sample_events(50);
+    let events = sample_events(BATCHES);
     let level = flate2::Compression::new(domicile_archive::ArchiveSettings::default().level);
     let (start, began, mut n) = (thread_cpu(), Instant::now(), 0_u64);
     let mut gzip = flate2::write::GzEncoder::new(io::sink(), level);
     while began.elapsed().as_secs_f64() < effort.seconds / 2.0 {
         gzip.write_all(&events)?;
-        n += 50;
+        n += (BATCHES.batch * BATCHES.connections) as u64;
     }
     gzip.finish()?;
     Ok((thread_cpu() - start).as_secs_f64() / n as f64)

@@ -7,11 +7,12 @@
 //!         bit 2   afterwards every checksum is put right, so that what stands behind them is tried
 //!         bit 3   and every segment is named as its header now says
 //! frame   where the offset counts from: 0 the file's beginning, else one of its frames
+//! removed with its highest bit: made zeros, and nothing is put
 //! ```
 //!
 //! - A start ends well or names the damage; then it has changed nothing.
 //! - Whatever is read was written; and, as long as no checksum was forged, it is the first of what was written, in order.
-//! - A log that was closed has all of it or says that it has not.
+//! - A log that was closed has all of it or says that it has not; one that was killed, all that a later frame vouches for.
 //! - A second start finds what the first one found.
 
 #![no_main]
@@ -50,11 +51,12 @@ fuzz_target!(|data: &[u8]| {
         let found = logs.open(kind);
         match &found {
             Found::Damage => assert!(logs.contents() == before, "a start that finds damage changes nothing"),
-            Found::Log { told, whole } => {
+            Found::Log { told, whole, end } => {
                 for frame in told {
                     assert!(written.contains(frame) || forged && frame == ERASED, "what is read was written");
                 }
                 if !forged {
+                    assert!(end.0 >= edit::promised(&files), "what a sound frame says was on disk is there");
                     assert!(written.starts_with(told), "what is read is the first of what was written");
                     assert!(!bit(1) || !whole || written == told, "a log that was closed in order is whole");
                 }

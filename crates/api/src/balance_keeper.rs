@@ -12,10 +12,10 @@
 //! - What a reader of the sheet sees has both logs counted to the same position.
 
 use domicile_destinations::Figures;
-use domicile_ledger::{Consumer, Hour, Outcome, Sheet, Tally, TallyError};
-use domicile_log::{AcceptedLog, AcceptedReader, EventFrame, EventLog, EventReader, Position, ReadError, Span};
+use domicile_ledger::{Consumer, Hour, Sheet, Tally, TallyError};
+use domicile_log::{AcceptedLog, AcceptedReader, DecidedCount, EventLog, EventReader, Position, ReadError};
 use domicile_workspace::{ConfigVersion, Current, DestinationId, SourceNumber};
-use domicile_world::{Millis, World, write_whole};
+use domicile_world::{World, write_whole};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,14 +80,6 @@ pub struct BalanceKeeper {
     /// When the checkpoint was written, in monotonic time, and whether the tally has changed since.
     saved_at: Duration,
     dirty: bool,
-}
-
-/// A span to be counted: a request, or the decisions about one.
-struct Counted {
-    span: Span,
-    source: SourceNumber,
-    received_at: Millis,
-    outcomes: Vec<Outcome>,
 }
 
 impl BalanceKeeper {
@@ -183,11 +175,10 @@ impl BalanceKeeper {
         if let Some(first) = new.iter().map(|(_, _, begun, _)| *begun).min() {
             let mut reader = self.log.reader("balance sheet: destinations", first.max(from).min(until))?;
             while reader.position() < until {
-                let Some(frame) = reader.next()? else { break };
-                let EventFrame::Decided(decided) = frame else { continue };
+                let Some(decided) = reader.next_count()? else { break };
                 for (_, source, begun, kept) in &mut new {
                     if *source == decided.source && *begun <= decided.span.first {
-                        kept.push((decided.received_at, decided.kept().len() as u64));
+                        kept.push((decided.received_at, decided.kept()));
                     }
                 }
             }
@@ -206,7 +197,7 @@ impl BalanceKeeper {
 
     /// Counts one turn's frames. Says whether there may be more to count now.
     fn turn(&mut self) -> Result<bool, KeeperError> {
-        let decided = read_decided(&mut self.events, |_| true)?;
+        let decided = read_counts(&mut self.events, |_| true)?;
         let mut requests = Vec::new();
         if let Some(last) = decided.last() {
             while self.accepted.position() < last.span.end {
@@ -217,7 +208,7 @@ impl BalanceKeeper {
         let progress = *self.archive_progress.borrow_and_update();
         // Frames that the archive is only in the middle of wait until it is past them.
         let archived = if self.archived.position() < progress {
-            read_decided(&mut self.archived, |position| position < progress)?
+            read_counts(&mut self.archived, |position| position < progress)?
         } else {
             Vec::new()
         };
@@ -233,9 +224,8 @@ impl BalanceKeeper {
             tally.count_decided(span, counted.source, counted.received_at, counted.outcomes)?;
         }
         for counted in archived {
-            let kept = counted.outcomes.iter().filter(|outcome| **outcome == Outcome::Kept).count() as u64;
             let span = (counted.span.first.0, counted.span.end.0);
-            tally.count_archived(span, counted.source, counted.received_at, kept)?;
+            tally.count_archived(span, counted.source, counted.received_at, counted.kept())?;
         }
         let (_, until, _) = tally.until();
         drop(tally);
@@ -277,20 +267,12 @@ impl BalanceKeeper {
     }
 }
 
-/// Reads up to a turn's decisions, while the next frame begins where `wanted` says.
-fn read_decided(reader: &mut EventReader, wanted: impl Fn(Position) -> bool) -> Result<Vec<Counted>, ReadError> {
+/// Reads up to a turn's counts, while the next frame begins where `wanted` says.
+fn read_counts(reader: &mut EventReader, wanted: impl Fn(Position) -> bool) -> Result<Vec<DecidedCount>, ReadError> {
     let mut read = Vec::new();
     while read.len() < FRAMES_PER_TURN && wanted(reader.position()) {
-        match reader.next()? {
-            None => break,
-            Some(EventFrame::Mark(_)) => {}
-            Some(EventFrame::Decided(decided)) => read.push(Counted {
-                span: decided.span,
-                source: decided.source,
-                received_at: decided.received_at,
-                outcomes: decided.decisions().map(|(_, decision)| decision.outcome).collect(),
-            }),
-        }
+        let Some(counted) = reader.next_count()? else { break };
+        read.push(counted);
     }
     Ok(read)
 }
@@ -341,6 +323,7 @@ fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domicile_world::Millis;
 
     #[test]
     fn a_checkpoint_with_any_bit_flipped_or_cut_off_is_no_checkpoint() {

@@ -148,7 +148,10 @@ impl Cell {
         let consumers = vec![
             start(name("archive"), move || archive.run())?,
             start(name("balance sheet"), move || keeper.run())?,
-            start(name("destinations"), move || async { Ok::<(), Infallible>(destinations.run().await) })?,
+            start(name("destinations"), move || async {
+                destinations.run().await;
+                Ok::<(), Infallible>(())
+            })?,
         ];
         Ok(Self {
             committer: start(name("accepted log"), move || committer.run())?,

@@ -22,7 +22,13 @@ pub fn record_metrics() -> Result<PrometheusHandle, Failure> {
 /// Addresses that are taken, and not served yet.
 pub struct Bound {
     front_door: Listener,
-    cells: Vec<(RegionId, Listener, Vec<(PointName, Listener)>)>,
+    cells: Vec<BoundCell>,
+}
+
+struct BoundCell {
+    region: RegionId,
+    cell: Listener,
+    points: Vec<(PointName, Listener)>,
 }
 
 /// Binds the front door and what belongs to the chosen regions.
@@ -35,14 +41,14 @@ pub async fn bind(ports: &PortPlan, regions: &[Region]) -> Result<Bound, Failure
         for (point, address) in &region.points {
             points.push((point.clone(), listen(*address).await?));
         }
-        cells.push((region.region.clone(), cell, points));
+        cells.push(BoundCell { region: region.region.clone(), cell, points });
     }
     Ok(Bound { front_door: listen(ports.front_door).await?, cells })
 }
 
 impl Bound {
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let cells = self.cells.iter().flat_map(|(_, cell, points)| {
+        let cells = self.cells.iter().flat_map(|BoundCell { cell, points, .. }| {
             std::iter::once(cell.address()).chain(points.iter().map(|(_, point)| point.address()))
         });
         std::iter::once(self.front_door.address()).chain(cells).collect()
@@ -75,7 +81,7 @@ impl Doors {
             rest: Vec::new(),
         };
         let clock = || Arc::clone(&world.clock);
-        for (region, cell_listener, points) in bound.cells {
+        for BoundCell { region, cell: cell_listener, points } in bound.cells {
             let Some(cell) = cells.iter().find(|cell| cell.region.id == region) else { continue };
             for (name, listener) in points {
                 let Some((_, log)) = cell.points.iter().find(|(point, _)| *point == name) else { continue };

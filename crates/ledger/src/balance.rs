@@ -93,18 +93,14 @@ impl Tally {
         self.accepted.add((first, end), source, received_at, [end.saturating_sub(first)])
     }
 
-    /// Counts the decisions about one request.
+    /// Counts the decisions about one request, by [`Outcome`].
     pub fn count_decided(
         &mut self,
         span: (u64, u64),
         source: SourceNumber,
         received_at: Millis,
-        outcomes: impl IntoIterator<Item = Outcome>,
+        counts: Outcomes,
     ) -> Result<(), TallyError> {
-        let mut counts = Outcomes::default();
-        for outcome in outcomes {
-            counts[outcome as usize] += 1;
-        }
         self.decided.add(span, source, received_at, counts)?;
         let kept = [counts[Outcome::Kept as usize]];
         for owed in self.owed.values_mut().filter(|owed| owed.source == source && owed.column.from <= span.0) {

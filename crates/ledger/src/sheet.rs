@@ -140,6 +140,14 @@ mod tests {
         BTreeSet::from([WEB, SERVER])
     }
 
+    fn counts(outcomes: &[Outcome]) -> [u64; Outcome::ALL.len()] {
+        let mut counts = [0; Outcome::ALL.len()];
+        for outcome in outcomes {
+            counts[*outcome as usize] += 1;
+        }
+        counts
+    }
+
     /// Five events accepted in two requests, decided, three of them archived.
     fn tally() -> Tally {
         let mut tally = Tally::new(0);
@@ -147,9 +155,9 @@ mod tests {
             tally.count_accepted(span, source, at).expect("follows");
         }
         let of_first = [Outcome::Kept, Outcome::Duplicate, Outcome::Kept];
-        tally.count_decided((0, 3), WEB, NOON, of_first).expect("follows");
-        tally.count_decided((3, 4), SERVER, NOON, [Outcome::Invalid]).expect("follows");
-        tally.count_decided((4, 5), WEB, ONE, [Outcome::Kept]).expect("follows");
+        tally.count_decided((0, 3), WEB, NOON, counts(&of_first)).expect("follows");
+        tally.count_decided((3, 4), SERVER, NOON, counts(&[Outcome::Invalid])).expect("follows");
+        tally.count_decided((4, 5), WEB, ONE, counts(&[Outcome::Kept])).expect("follows");
         tally.count_archived((0, 3), WEB, NOON, 2).expect("follows");
         tally
     }
@@ -202,7 +210,7 @@ mod tests {
         // Made at position 3: the two events of noon were before it, the one of one o'clock is its own.
         tally.begin_owing("hook", WEB, 3, [(ONE, 1)]);
         tally.count_accepted((5, 7), WEB, ONE).expect("follows");
-        tally.count_decided((5, 7), WEB, ONE, [Outcome::Kept, Outcome::Kept]).expect("follows");
+        tally.count_decided((5, 7), WEB, ONE, counts(&[Outcome::Kept, Outcome::Kept])).expect("follows");
         let hook = |delivered, settled_until| {
             let settled = BTreeMap::from([((WEB, Hour(13)), Settled { off: 1, delivered, dead: 0 })]);
             [Consumer { name: "hook".to_owned(), settled_until, settled }]
@@ -230,7 +238,7 @@ mod tests {
         let mut tally = tally();
         let before = tally.clone();
         tally.count_accepted((0, 3), WEB, NOON).expect("was counted");
-        tally.count_decided((3, 4), SERVER, NOON, [Outcome::Kept]).expect("was counted");
+        tally.count_decided((3, 4), SERVER, NOON, counts(&[Outcome::Kept])).expect("was counted");
         assert_eq!(tally, before);
         assert_eq!(tally.count_accepted((7, 9), WEB, NOON), Err(TallyError { until: 5, first: 7 }));
         assert_eq!(tally.count_archived((2, 4), WEB, NOON, 1), Err(TallyError { until: 3, first: 2 }));

@@ -10,6 +10,7 @@ use crate::writer::{Ready, SegmentWriter};
 use crate::{Position, Span};
 use domicile_event::{Call, Envelope};
 use domicile_keys::{FrameKey, KeyId, Keyring, Salt};
+use domicile_ledger::Outcome;
 use domicile_region::{InRegion, PointName, RegionId};
 use domicile_workspace::{Source, SourceNumber, WorkspaceNumber};
 use domicile_world::{Millis, World};
@@ -250,6 +251,7 @@ impl AcceptedLog {
             received_at: receipt.received_at,
             log_time: Millis(0),
             durable: Position(0),
+            outcomes: [0; Outcome::ALL.len()],
         };
         debug_assert!(header.events > 0, "a request without events is not appended");
         seal_payload(key, &mut header, &mut bytes).ok_or(AppendError::NoKey)?;

@@ -145,6 +145,22 @@ pub struct Mark {
     pub log_time: Millis,
 }
 
+/// The decision about one frame of the accepted log, as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecidedCount {
+    pub span: Span,
+    pub source: SourceNumber,
+    pub received_at: Millis,
+    /// Events by [`Outcome`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+}
+
+impl DecidedCount {
+    pub fn kept(&self) -> u64 {
+        self.outcomes[Outcome::Kept as usize]
+    }
+}
+
 #[derive(Debug)]
 pub enum EventFrame {
     Decided(Decided),
@@ -240,6 +256,21 @@ impl EventReader {
         decided.map(|d| Some(EventFrame::Decided(d))).ok_or_else(|| damage("the frame's seal does not hold"))
     }
 
+    /// Counts and times of the next decision alone, marks passed over: the payload is neither opened nor checked.
+    pub fn next_count(&mut self) -> Result<Option<DecidedCount>, ReadError> {
+        while let Some(header) = self.frames.next_header()? {
+            if header.flags & FLAG_MARK == 0 {
+                return Ok(Some(DecidedCount {
+                    span: header.span(),
+                    source: header.source,
+                    received_at: header.received_at,
+                    outcomes: header.outcomes.map(u64::from),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns when there is more to read, or the log is closed and read to its end (`false`). Cancel-safe.
     pub async fn more(&mut self) -> bool {
         self.frames.more().await
@@ -303,6 +334,10 @@ impl EventWriter {
         let (key_id, key) = self.key(workspace)?;
         let Decided { span, source, received_at, log_time, config, point, client, decisions, kept, mut bytes } =
             decided;
+        let mut outcomes = [0; Outcome::ALL.len()];
+        for decision in &decisions {
+            outcomes[decision.outcome as usize] += 1;
+        }
         let notes_at = bytes.len();
         put_u64(&mut bytes, config.0);
         put_point(&mut bytes, &point);
@@ -334,6 +369,7 @@ impl EventWriter {
             received_at,
             log_time,
             durable: Position(0),
+            outcomes,
         };
         self.seals += 1;
         seal_payload(&key, &mut header, &mut bytes).ok_or(CommitError::NoKey(workspace.0))?;
@@ -355,6 +391,7 @@ impl EventWriter {
             received_at: log_time,
             log_time,
             durable: Position(0),
+            outcomes: [0; Outcome::ALL.len()],
         };
         self.added.push(Ready { header, bytes: vec![0; HEADER_BYTES] });
     }

@@ -1,25 +1,29 @@
 //! Frames: the unit that is sealed, checked and promised.
 //!
 //! ```text
-//! 0   magic u32 | header crc32c u32 (over 8..80)
+//! 0   magic u32 | header crc32c u32 (over 8..104)
 //! 8   payload length u32 | payload crc32c u32
 //! 16  first position u64 | events u32 | flags u32
 //! 32  source u32 | workspace u32 | key generation u32 | zero u32
 //! 48  seal count u64 | received at i64 | log time i64 | durable u64
-//! 80  payload: sealed bytes and their tag                                        (all little endian)
+//! 80  in the event log: how many of its events came to each outcome 5 × u32 | zero u32
+//! 104 payload: sealed bytes and their tag                                        (all little endian)
 //! ```
 //!
 //! - The header is checked by itself, so that a length is never believed before it is known to be good.
+//! - The counts are outside the seal, so that the balance sheet is counted without opening payload, also when a key is
+//!   destroyed; the seal binds them.
 //! - `durable` is the end of what was on disk when the frame was written: a bad frame below the `durable` of a later one
 //!   was promised, so it is damage and no torn write.
 
 use crate::code::Cursor;
 use crate::{Position, Span};
 use domicile_keys::KeyId;
+use domicile_ledger::Outcome;
 use domicile_workspace::SourceNumber;
 use domicile_world::Millis;
 
-pub(crate) const HEADER_BYTES: usize = 80;
+pub(crate) const HEADER_BYTES: usize = 104;
 pub(crate) const MAGIC: [u8; 4] = *b"dFr1";
 /// A payload is a body, the finished events made of it, and what is noted beside: far below this.
 pub(crate) const PAYLOAD_BYTES_MAX: u32 = 64 << 20;
@@ -42,6 +46,8 @@ pub(crate) struct Header {
     pub received_at: Millis,
     pub log_time: Millis,
     pub durable: Position,
+    /// By [`Outcome`]; all zero in the accepted log and in marks.
+    pub outcomes: [u32; Outcome::ALL.len()],
 }
 
 impl Header {
@@ -54,14 +60,15 @@ impl Header {
     }
 
     /// What is bound to the seal: all that is known before the frame has its place in the log.
-    pub(crate) fn bound(&self) -> [u8; 28] {
-        let mut out = [0; 28];
+    pub(crate) fn bound(&self) -> [u8; 48] {
+        let mut out = [0; 48];
         out[..4].copy_from_slice(&self.events.to_le_bytes());
         out[4..8].copy_from_slice(&self.flags.to_le_bytes());
         out[8..12].copy_from_slice(&self.source.0.to_le_bytes());
         out[12..16].copy_from_slice(&self.key.workspace.to_le_bytes());
         out[16..20].copy_from_slice(&self.key.generation.to_le_bytes());
         out[20..28].copy_from_slice(&self.received_at.0.to_le_bytes());
+        write_counts(&self.outcomes, &mut out[28..]);
         out
     }
 
@@ -80,6 +87,7 @@ impl Header {
         bytes[56..64].copy_from_slice(&self.received_at.0.to_le_bytes());
         bytes[64..72].copy_from_slice(&self.log_time.0.to_le_bytes());
         bytes[72..80].copy_from_slice(&self.durable.0.to_le_bytes());
+        write_counts(&self.outcomes, &mut bytes[80..]);
         let crc = crc32c::crc32c(&bytes[8..]);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         out[..HEADER_BYTES].copy_from_slice(&bytes);
@@ -99,11 +107,17 @@ impl Header {
         let _zero = cursor.u32()?;
         let (count, received_at, log_time) = (cursor.u64()?, cursor.millis()?, cursor.millis()?);
         let durable = Position(cursor.u64()?);
+        let mut outcomes = [0; Outcome::ALL.len()];
+        for count in &mut outcomes {
+            *count = cursor.u32()?;
+        }
+        let counted: u64 = outcomes.iter().map(|count| u64::from(*count)).sum();
         let mark = flags & FLAG_MARK != 0;
         // An event takes at least a byte: who makes room for them by this number needs no more than the file has. When
         // the key is destroyed, no seal says that the number is true.
         let room = events <= length && first.0.checked_add(u64::from(events)).is_some();
         let sane = length <= PAYLOAD_BYTES_MAX && durable <= first && mark == (events == 0) && room;
+        let sane = sane && (counted == 0 || counted == u64::from(events));
         sane.then_some(Self {
             length,
             payload_crc,
@@ -116,7 +130,14 @@ impl Header {
             received_at,
             log_time,
             durable,
+            outcomes,
         })
+    }
+}
+
+fn write_counts(counts: &[u32], out: &mut [u8]) {
+    for (count, place) in counts.iter().zip(out.chunks_exact_mut(4)) {
+        place.copy_from_slice(&count.to_le_bytes());
     }
 }
 

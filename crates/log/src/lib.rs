@@ -29,7 +29,8 @@ mod writer;
 pub use accepted::{Accepted, AcceptedLog, AcceptedReader, Origin, Pending, Receipt};
 pub use committer::Committer;
 pub use decided::{
-    CommitError, Decided, DecidedBuilder, Decision, EventFrame, EventKey, EventLog, EventReader, EventWriter, Mark,
+    CommitError, Decided, DecidedBuilder, DecidedCount, Decision, EventFrame, EventKey, EventLog, EventReader,
+    EventWriter, Mark,
 };
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use frame::FrameBuf;

@@ -8,8 +8,10 @@ pub type File = (PathBuf, Vec<u8>);
 const FRAME_MAGIC: &[u8] = b"dFr1";
 const FRAME_HEADER_BYTES: usize = 80;
 const SEGMENT_LEAD_BYTES: usize = 16;
+/// In an edit's length.
+const ZEROS: usize = 0x8000;
 
-/// Takes some bytes of a file out and puts others in their place.
+/// Takes some bytes of a file out, or makes zeros of them as a lost write does, and puts others in their place.
 pub fn splice(files: &mut [File], input: &mut Input<'_>) {
     let nth = usize::from(input.byte()) % files.len();
     let bytes = &mut files[nth].1;
@@ -21,9 +23,14 @@ pub fn splice(files: &mut [File], input: &mut Input<'_>) {
         }
     };
     let start = (start + input.number()) % (bytes.len() + 1);
-    let end = start.saturating_add(input.number()).min(bytes.len());
+    let length = input.number();
+    let end = start.saturating_add(length & (ZEROS - 1)).min(bytes.len());
     let n = usize::from(input.byte());
-    bytes.splice(start..end, input.bytes(n).iter().copied());
+    if length & ZEROS == 0 {
+        bytes.splice(start..end, input.bytes(n).iter().copied());
+    } else {
+        bytes[start..end].fill(0);
+    }
 }
 
 /// Makes every checksum of a segment or of a closing note fit what it stands over.
@@ -85,6 +92,12 @@ pub fn forged(original: &[File], files: &[File]) -> bool {
 fn frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let words = bytes.windows(FRAME_MAGIC.len()).enumerate();
     words.filter(|(_, word)| *word == FRAME_MAGIC).map(|(at, _)| at)
+}
+
+/// The position up to which everything was on disk, as the frames that are still sound say.
+pub fn promised(files: &[File]) -> u64 {
+    let durable = |header: &[u8]| Some(u64::from_le_bytes(header.get(72..80)?.try_into().ok()?));
+    files.iter().flat_map(|(_, bytes)| frame_headers(bytes)).filter_map(durable).max().unwrap_or(0)
 }
 
 /// Everything that has a frame header's magic and a checksum that fits.

@@ -28,10 +28,11 @@ pub enum Kind {
 #[derive(PartialEq, Eq)]
 pub enum Found {
     Damage,
-    /// Each frame as text, and whether they were read to the log's end.
+    /// Each frame as text, whether they were read to the log's end, and the position of that.
     Log {
         told: Vec<String>,
         whole: bool,
+        end: Position,
     },
 }
 
@@ -55,9 +56,9 @@ impl Kind {
     }
 }
 
-/// A few frames to a segment.
+/// Three or four frames to a segment.
 const SETTINGS: LogSettings =
-    LogSettings { segment_bytes_max: 600, retention: Retention { age_ms: i64::MAX, bytes_max: u64::MAX } };
+    LogSettings { segment_bytes_max: 3_000, retention: Retention { age_ms: i64::MAX, bytes_max: u64::MAX } };
 
 impl Logs {
     /// Runs `act` on this thread's logs.
@@ -82,7 +83,7 @@ impl Logs {
 
     fn written(&self, kind: Kind) -> Vec<String> {
         self.restore(kind, true);
-        let Found::Log { told, whole: true } = self.open(kind) else { panic!("what was just written is there") };
+        let Found::Log { told, whole: true, .. } = self.open(kind) else { panic!("what was just written is there") };
         assert!(told.len() >= 8 && told.iter().all(|frame| frame != ERASED));
         told
     }
@@ -169,7 +170,7 @@ fn read_accepted(log: &AcceptedLog) -> Found {
     if let (true, Ok(reader)) = (whole, &reader) {
         assert_eq!(reader.position(), log.end(), "the end is where the log says");
     }
-    Found::Log { told, whole }
+    Found::Log { told, whole, end: log.end() }
 }
 
 fn read_events(log: &EventLog) -> Found {
@@ -194,7 +195,7 @@ fn read_events(log: &EventLog) -> Found {
     if let (true, Ok(reader)) = (whole, &reader) {
         assert_eq!(reader.position(), log.end(), "the end is where the log says");
     }
-    Found::Log { told, whole }
+    Found::Log { told, whole, end: log.end() }
 }
 
 /// Appends some requests, decides them, and closes both logs.
@@ -204,8 +205,8 @@ fn write_both(world: &World, round: u64, before_close: impl FnOnce()) {
     let (_, mut writer) = open_events(world, &keyring).expect("opens");
     let run = committer.run();
     let appends = async {
-        for n in 0..4 {
-            append(&log, round * 4 + n).await;
+        for n in 0..6 {
+            append(&log, round * 6 + n).await;
         }
         decide_all(&log, &mut writer);
         before_close();
@@ -218,8 +219,9 @@ fn write_both(world: &World, round: u64, before_close: impl FnOnce()) {
 
 async fn append(log: &AcceptedLog, n: u64) {
     let batch = br#"{"batch":[{"type":"track","event":"a"},7,{"type":"page"}],"context":{"ip":"::1"},"sentAt":"2027"}"#;
-    let single = br#"{"event":"e","userId":"u"}"#;
-    let (text, call): (&[u8], _) = if n % 2 == 0 { (batch, None) } else { (single, Some(Call::Track)) };
+    let large = format!(r#"{{"event":"{}","userId":"u"}}"#, "e".repeat(1_200));
+    // Longer than two sectors, so that one of them can be lost and the rest be there.
+    let (text, call) = if n % 2 == 0 { (batch.as_slice(), None) } else { (large.as_bytes(), Some(Call::Track)) };
     let envelope = match call {
         None => scan_batch(text).map(|batch| batch.envelope),
         Some(_) => scan_single(text).map(|single| single.envelope),
@@ -283,7 +285,7 @@ fn decide(accepted: &Accepted) -> Decided {
     for n in 0..accepted.span.events() {
         match n % 3 {
             0 => {
-                builder.out().extend_from_slice(br#"{"event":"e","userId":"u"}"#);
+                builder.out().extend_from_slice(accepted.body());
                 builder.keep(key);
             }
             1 => builder.drop(Outcome::Invalid, Reason::NotObject, None, None),
