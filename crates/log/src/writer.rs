@@ -145,10 +145,7 @@ impl SegmentWriter {
         if let Err(error) = self.file.append(&parts) {
             // What was written of the group must not stay: the next group belongs where it began.
             self.file.cut(self.written).map_err(|cut| self.failed("cut after a failed write", cut))?;
-            return match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Err(Trouble::Full),
-                _ => Err(self.failed("write", error)),
-            };
+            return Err(if is_full(&error) { Trouble::Full } else { self.failed("write", error) });
         }
         self.file.sync().map_err(|error| self.failed("sync", error))?;
         self.written += bytes;
@@ -196,7 +193,7 @@ impl SegmentWriter {
         let path = header.path(&self.store.folder);
         let (file, segment) = match begin(&self.store.world, &self.store.folder, &header) {
             Ok(begun) => begun,
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Err(error) if is_full(&error) => {
                 // A half-made segment would look like damage to the next start once this one grows.
                 let disk = &self.store.world.disk;
                 if disk.exists(&path) {
@@ -224,6 +221,10 @@ impl SegmentWriter {
         let file = self.segment.path(&self.store.folder).display().to_string();
         Trouble::Failed(WriteError { file, what, error })
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Makes a segment's file: its header and its name are on disk before anything is written behind it.
