@@ -221,7 +221,8 @@ async fn append(log: &AcceptedLog, n: u64) {
     let batch = br#"{"batch":[{"type":"track","event":"a"},7,{"type":"page"}],"context":{"ip":"::1"},"sentAt":"2027"}"#;
     let large = format!(r#"{{"event":"{}","userId":"u"}}"#, "e".repeat(1_200));
     // Longer than two sectors, so that one of them can be lost and the rest be there.
-    let (text, call) = if n % 2 == 0 { (batch.as_slice(), None) } else { (large.as_bytes(), Some(Call::Track)) };
+    let (text, call) =
+        if n.is_multiple_of(2) { (batch.as_slice(), None) } else { (large.as_bytes(), Some(Call::Track)) };
     let envelope = match call {
         None => scan_batch(text).map(|batch| batch.envelope),
         Some(_) => scan_single(text).map(|single| single.envelope),
