@@ -1,8 +1,8 @@
 // Sends odd events by Segment's browser SDK in headless Chromium and prints, one JSON object a line, what it sent.
 //
-//     node client.mjs CELL KEY RUN standard|batching [--reload]
+//     node client.mjs CELL KEY RUN standard|batching|standalone [--reload]
 //
-// CELL is where the page asks for its settings; where events go is what the settings say. After each page load a line
+// `standalone` is the build that a page's snippet loads from CELL; the other two come with the page. CELL is where the page asks for its settings; where events go is what the settings say. After each page load a line
 // `{"hosts": […]}` names every host that the browser talked to, apart from the page's own. With --reload the program then waits
 // for a line on stdin, reloads the same page and sends again.
 import { createReadStream } from 'node:fs'

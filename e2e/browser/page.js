@@ -1,15 +1,34 @@
 // What a shop's page would hold: it names the write key and where to ask for settings, never where events go.
 const query = new URLSearchParams(location.search)
-const analytics = AnalyticsNext.AnalyticsBrowser.load(
-  { writeKey: query.get('key'), cdnURL: query.get('cdn') },
-  { integrations: { 'Segment.io': { deliveryStrategy: { strategy: query.get('strategy'), config: { timeout: 200 } } } } },
-)
+const [cdn, key, strategy] = ['cdn', 'key', 'strategy'].map((name) => query.get(name))
+// In a box: the SDK's object is itself a promise of something else.
+const loading = strategy === 'standalone' ? snippet() : Promise.resolve({ analytics: npm() })
+
+function npm() {
+  return AnalyticsNext.AnalyticsBrowser.load(
+    { writeKey: key, cdnURL: cdn },
+    { integrations: { 'Segment.io': { deliveryStrategy: { strategy, config: { timeout: 200 } } } } },
+  )
+}
+
+// The usual snippet, short: the key stands only in the script's address.
+function snippet() {
+  window.analytics = Object.assign([], { _cdn: cdn, SNIPPET_VERSION: '5.2.0' })
+  const script = Object.assign(document.createElement('script'), { src: `${cdn}/analytics.js/v1/${key}/analytics.min.js` })
+  return new Promise((loaded, failed) => {
+    script.onerror = () => failed(new Error(`${script.src} did not load`))
+    const look = () => (window.analytics.initialized ? loaded({ analytics: window.analytics }) : setTimeout(look, 20))
+    script.onload = look
+    document.head.append(script)
+  })
+}
 
 // The SDK hands back each event as it goes out, with the message id and the page's properties that it added. Text, since a
 // lone surrogate survives no other way out of the page.
 const asSent = async (call) => JSON.stringify((await call).event)
 
 async function sendOdd(run, many) {
+  const { analytics } = await loading
   const odd = await (await fetch('/odd.json')).json()
   const calls = [
     analytics.identify(`${run}-user`, odd),

@@ -6,7 +6,7 @@ use crate::client::{Client, Sent};
 use crate::kept::{Expected, Kept};
 use crate::tally::Tally;
 use crate::up::{Demo, Home};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Chromium stands on this machine.
@@ -16,6 +16,7 @@ pub fn run(domicile: &Path) -> Tally {
     let mut tally = Tally::default();
     match Home::fresh(domicile, "browser") {
         Ok(home) => {
+            let home = home.with("--scripts", &here("browser/node_modules/@segment/analytics-next/dist/umd"));
             if let Err(why) = send_and_compare(&mut tally, &home) {
                 tally.check("the run", Err(why));
             }
@@ -38,6 +39,11 @@ fn send_and_compare(tally: &mut Tally, home: &Home) -> Result<(), String> {
             let outcome = send(&demo, region, point, strategy, settings, &name).map(|sent| expected.push(sent));
             tally.check(format!("{name}: delivers everything, talks to nobody else"), outcome);
         }
+    }
+    for (region, point) in [("us-west", "singapore"), ("eu-west", "dublin")] {
+        let name = format!("browser, standalone build, from {region}/{point}");
+        let outcome = standalone(&demo, region, point, &name).map(|sent| expected.push(sent));
+        tally.check(format!("{name}: is served under a prefix, finds its key, talks to nobody else"), outcome);
     }
     follow(tally, &demo, &mut expected);
     let refused = match demo.patch_source("eu-west", "web", r#"{"ingestionRegion":"oregon"}"#)? {
@@ -66,6 +72,17 @@ fn send(
     let key = demo.source(region, "web")?.key;
     let report = Client::start(page(settings, key, &run_of(name), strategy, false))?.finish()?;
     only_talks_to(&report.hosts, settings, demo.ingest(region, point)?)?;
+    expect(demo, region, name, report.sent)
+}
+
+/// The page's snippet loads the SDK itself from an ingest point, under a path prefix as a proxy would add it. Its events go
+/// to the source's own ingestion region.
+fn standalone(demo: &Demo, region: &'static str, point: &str, name: &str) -> Result<Expected, String> {
+    let (key, cdn) = (demo.source(region, "web")?.key, demo.ingest(region, point)?);
+    let prefixed = format!("{cdn}/segment");
+    let report = Client::start(page(&prefixed, key, &run_of(name), "standalone", false))?.finish()?;
+    let own = if region == "us-west" { "oregon" } else { "dublin" };
+    only_talks_to(&report.hosts, cdn, demo.ingest(region, own)?)?;
     expect(demo, region, name, report.sent)
 }
 
@@ -108,11 +125,15 @@ fn expect(demo: &Demo, region: &'static str, name: &str, sent: Vec<Sent>) -> Res
 
 fn page(settings: &str, key: &str, run: &str, strategy: &str, reload: bool) -> Command {
     let mut command = Command::new("node");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/client.mjs")).args([settings, key, run, strategy]);
+    command.arg(here("browser/client.mjs")).args([settings, key, run, strategy]);
     if reload {
         command.arg("--reload");
     }
     command
+}
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 fn only_talks_to(hosts: &[String], settings: &str, point: &str) -> Result<(), String> {

@@ -19,6 +19,8 @@ pub struct Home {
     domicile: PathBuf,
     pub data: PathBuf,
     port_base: u16,
+    /// More arguments of `up`.
+    more: Vec<String>,
 }
 
 impl Home {
@@ -26,7 +28,13 @@ impl Home {
     pub fn fresh(domicile: &Path, suite: &str) -> io::Result<Self> {
         let data = std::env::temp_dir().join(format!("domicile-{suite}-{}", std::process::id()));
         fs::create_dir_all(&data)?;
-        Ok(Self { domicile: domicile.to_owned(), data, port_base: free_port_base()? })
+        Ok(Self { domicile: domicile.to_owned(), data, port_base: free_port_base()?, more: Vec::new() })
+    }
+
+    /// Gives `up` an argument more, at each start.
+    pub fn with(mut self, name: &str, value: &Path) -> Self {
+        self.more.extend([name.to_owned(), value.display().to_string()]);
+        self
     }
 
     /// Starts `up` and does not wait. What it prints is added to `up.log` in the data folder.
@@ -35,6 +43,7 @@ impl Home {
         let mut child = Command::new(&self.domicile)
             .args(["up", "--port-base", &self.port_base.to_string(), "--data"])
             .arg(&self.data)
+            .args(&self.more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.try_clone()?)
