@@ -176,7 +176,7 @@ fn post(cell: &mut Cell, how: How, sent: &[u8]) {
     let answer = if how.piece == 0 {
         cell.answer(request.body(Full::new(Bytes::from(wire))).expect("a request"))
     } else {
-        let pieces: Vec<_> = wire.chunks(how.piece).map(|piece| frame(piece)).collect();
+        let pieces: Vec<_> = wire.chunks(how.piece).map(frame).collect();
         cell.answer(request.body(StreamBody::new(stream::iter(pieces))).expect("a request"))
     };
     let envelope =

@@ -54,7 +54,13 @@ fn main() -> ExitCode {
         Chore::Test { suite: Some(suite), .. } => suite::run(&[suite]),
         Chore::Test { suite: None, .. } => suite::run(Suite::ALL),
         Chore::Crash { rounds, seed } => suite::report(outside::crash(rounds, seed)),
-        Chore::Bench { arguments } => suite::report(outside::bench(&arguments)),
+        Chore::Bench { arguments } => match outside::bench(&arguments) {
+            Ok(done) => done,
+            Err(run::DidNotRun(why)) => {
+                eprintln!("bench: {why}");
+                false
+            }
+        },
     };
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

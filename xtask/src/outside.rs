@@ -1,11 +1,11 @@
 //! The suites that look from outside: they build the release binary, install the clients, and leave the rest to `domicile-e2e`.
 
 use crate::install;
-use crate::run::{Count, DidNotRun, cache, cargo, counts, must, output, root, succeeds};
+use crate::run::{Count, DidNotRun, cache, cargo, counts, must, output, root};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub fn sdks() -> Result<Count, DidNotRun> {
     let clients = root().join("e2e/sdks");
@@ -38,10 +38,19 @@ pub fn crash(rounds: u32, seed: Option<u64>) -> Result<Count, DidNotRun> {
     counts(command)
 }
 
-pub fn bench(arguments: &[String]) -> Result<Count, DidNotRun> {
-    let mut command = cargo(&["run", "--release", "--locked", "--package", "domicile-bench", "--"]);
-    command.args(arguments);
-    succeeds(command).map(Count::of)
+/// Measures, prints the table (or JSON and nothing else), and writes it to `bench/results/`.
+pub fn bench(arguments: &[String]) -> Result<bool, DidNotRun> {
+    let build = ["build", "--release", "--locked", "--quiet", "--package", "domicile", "--package", "domicile-bench"];
+    let built = cargo(&build).stdout(Stdio::null()).status();
+    if !built.map_err(|error| format!("cargo build: {error}"))?.success() {
+        return Err("the release build failed".to_owned().into());
+    }
+    let release = target_folder()?.join("release");
+    let mut command = Command::new(release.join("domicile-bench"));
+    command.args(["rows", "--domicile"]).arg(release.join("domicile"));
+    command.arg("--results").arg(root().join("bench/results")).args(arguments);
+    let ran = command.status().map_err(|error| format!("domicile-bench: {error}"))?;
+    Ok(ran.success())
 }
 
 /// The program that runs the suites, told where the release binary is.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub type File = (PathBuf, Vec<u8>);
 
 const FRAME_MAGIC: &[u8] = b"dFr1";
-const FRAME_HEADER_BYTES: usize = 80;
+const FRAME_HEADER_BYTES: usize = 104;
 const SEGMENT_LEAD_BYTES: usize = 16;
 /// In an edit's length.
 const ZEROS: usize = 0x8000;

@@ -1,6 +1,6 @@
 //! Two small logs on a disk in memory, written once, and told as text.
 
-use super::edit::File;
+use super::edit::{self, File};
 use domicile_event::{Call, scan_batch, scan_single};
 use domicile_keys::Keyring;
 use domicile_ledger::{Outcome, Reason};
@@ -83,6 +83,10 @@ impl Logs {
 
     fn written(&self, kind: Kind) -> Vec<String> {
         self.restore(kind, true);
+        let files = self.files(kind);
+        let mut same = files.clone();
+        same.iter_mut().for_each(edit::put_checksums_right);
+        assert!(files == same && edit::promised(&files) > 0, "`edit` knows how the files are made: it has to follow");
         let Found::Log { told, whole: true, .. } = self.open(kind) else { panic!("what was just written is there") };
         assert!(told.len() >= 8 && told.iter().all(|frame| frame != ERASED));
         told
