@@ -2,9 +2,10 @@
 //
 //     node client.mjs CELL KEY RUN standard|batching|standalone [--reload]
 //
-// `standalone` is the build that a page's snippet loads from CELL; the other two come with the page. CELL is where the page asks for its settings; where events go is what the settings say. After each page load a line
-// `{"hosts": […]}` names every host that the browser talked to, apart from the page's own. With --reload the program then waits
-// for a line on stdin, reloads the same page and sends again.
+// CELL is where the page asks for its settings; where events go is what the settings say. The SDK comes with the page, or, as
+// `standalone`, from CELL, to which the page then shows pixels too. After each page load a line names whom the browser talked
+// to apart from the page's own host, and how: `{"hosts": […], "protocols": […]}`. With --reload the program then waits for a line on
+// stdin, reloads the same page and sends again. Certificates are not checked.
 import { createReadStream } from 'node:fs'
 import { createServer } from 'node:http'
 import { createInterface } from 'node:readline/promises'
@@ -39,9 +40,9 @@ const browser = await chromium.launch({
   ],
 })
 try {
-  const page = await browser.newPage()
+  const page = await browser.newPage({ ignoreHTTPSErrors: true })
   page.on('pageerror', (error) => console.error(`page: ${error.message}`))
-  const seen = watch(page)
+  const seen = await watch(page)
   const query = new URLSearchParams({ cdn: cell, key, strategy })
   await page.goto(`http://${origin}/page.html?${query}`)
   await sendAndAwait(page, seen, run)
@@ -50,6 +51,7 @@ try {
     await new Promise((line, end) => input.once('line', line).once('close', () => end(new Error('stdin was closed'))))
     input.close()
     seen.hosts.clear()
+    seen.protocols.clear()
     await page.reload()
     await sendAndAwait(page, seen, `${run}-again`)
   }
@@ -58,21 +60,34 @@ try {
   pages.close()
 }
 
-// Collects the hosts that the page talks to and the ids of the events that were answered 200.
-function watch(page) {
-  const seen = { hosts: new Set(), delivered: new Set(), refused: [] }
+// Collects whom the page talks to, and the ids of the events that were answered 200.
+async function watch(page) {
+  const seen = { hosts: new Set(), protocols: new Set(), delivered: new Set(), refused: [] }
+  const network = await page.context().newCDPSession(page)
+  await network.send('Network.enable')
+  network.on('Network.responseReceived', ({ response }) => {
+    if (new URL(response.url).host !== origin) seen.protocols.add(response.protocol)
+  })
   page.on('request', (request) => {
     const { host } = new URL(request.url())
     if (host !== origin) seen.hosts.add(host)
   })
   page.on('response', (response) => {
-    const body = response.request().method() === 'POST' && response.request().postDataJSON()
-    if (!body) return
-    const ids = (body.batch ?? [body]).map((event) => event.messageId)
+    const ids = idsIn(response.request())
     if (response.status() === 200) ids.forEach((id) => seen.delivered.add(id))
-    else seen.refused.push(`${response.status()} for ${ids.length} events`)
+    else if (ids.length) seen.refused.push(`${response.status()} for ${ids.length} events`)
   })
   return seen
+}
+
+function idsIn(request) {
+  const { pathname, searchParams } = new URL(request.url())
+  if (pathname.includes('/pixel/')) {
+    const data = searchParams.get('data')
+    return [data ? JSON.parse(Buffer.from(data, 'base64')).messageId : searchParams.get('messageId')]
+  }
+  const body = request.method() === 'POST' && request.postDataJSON()
+  return body ? (body.batch ?? [body]).map((event) => event.messageId) : []
 }
 
 async function sendAndAwait(page, seen, run) {
@@ -90,5 +105,5 @@ async function sendAndAwait(page, seen, run) {
     if (event.type === 'track') delete event.traits // the SDK sends them with the other calls only
     console.log(JSON.stringify(Object.fromEntries(kept.filter((name) => event[name] != null).map((name) => [name, event[name]]))))
   }
-  console.log(JSON.stringify({ hosts: [...seen.hosts].sort() }))
+  console.log(JSON.stringify({ hosts: [...seen.hosts].sort(), protocols: [...seen.protocols].sort() }))
 }

@@ -2,29 +2,61 @@
 //! source's ingestion region, and follows it.
 
 use crate::archive::await_archived;
+use crate::certificate::Files;
 use crate::client::{Client, Sent};
 use crate::kept::{Expected, Kept};
 use crate::tally::Tally;
 use crate::up::{Demo, Home};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Whence the standalone build is loaded.
+const STANDALONE: [(&str, &str); 2] = [("us-west", "singapore"), ("eu-west", "dublin")];
 
 /// Chromium stands on this machine.
 const PAGE_IP: Option<&str> = Some("127.0.0.1");
 
+/// The browser SDK's build as its package has it.
+const BUILD: &str = "browser/node_modules/@segment/analytics-next/dist/umd";
+
 pub fn run(domicile: &Path) -> Tally {
     let mut tally = Tally::default();
-    match Home::fresh(domicile, "browser") {
-        Ok(home) => {
-            let home = home.with("--scripts", &here("browser/node_modules/@segment/analytics-next/dist/umd"));
-            if let Err(why) = send_and_compare(&mut tally, &home) {
-                tally.check("the run", Err(why));
-            }
-            home.leave(tally.failed());
+    let scripts = here(BUILD).display().to_string();
+    Home::test(&mut tally, domicile, "browser", &[("--scripts", &scripts)], send_and_compare);
+    let files = Files::fresh("browser-files").and_then(|files| {
+        files.make()?;
+        Ok((by_address(&files.folder)?, files))
+    });
+    match files {
+        Ok((scripts, files)) => {
+            let arguments = [("--scripts", &*scripts), ("--tls-cert", &*files.certificate), ("--tls-key", &*files.key)];
+            Home::test(&mut tally, domicile, "browser-https", &arguments, send_over_https);
         }
-        Err(error) => tally.check("a data folder and ports", Err(error)),
+        Err(error) => tally.check("certificate and scripts", Err(error)),
     }
     tally
+}
+
+/// The other way to lay out the folder of `--scripts`: each file under its address. The mark for the write key is gone, as in a
+/// script that was built elsewhere.
+fn by_address(folder: &Path) -> io::Result<String> {
+    let (from, to) = (here(BUILD), folder.join("scripts"));
+    let bundles = to.join("analytics-next/bundles");
+    fs::create_dir_all(&bundles)?;
+    for entry in fs::read_dir(&from)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().contains(".bundle.") {
+            fs::copy(entry.path(), bundles.join(entry.file_name()))?;
+        }
+    }
+    let script = fs::read_to_string(from.join("standalone.js"))?;
+    if !script.contains(r#""__WRITE_KEY__""#) {
+        return Err(io::Error::other("standalone.js has no mark for the write key"));
+    }
+    fs::write(to.join("analytics.min.js"), script.replace(r#""__WRITE_KEY__""#, "void 0"))?;
+    Ok(to.display().to_string())
 }
 
 fn send_and_compare(tally: &mut Tally, home: &Home) -> Result<(), String> {
@@ -40,13 +72,13 @@ fn send_and_compare(tally: &mut Tally, home: &Home) -> Result<(), String> {
             tally.check(format!("{name}: delivers everything, talks to nobody else"), outcome);
         }
     }
-    for (region, point) in [("us-west", "singapore"), ("eu-west", "dublin")] {
+    for (region, point) in STANDALONE {
         let name = format!("browser, standalone build, from {region}/{point}");
-        let outcome = standalone(&demo, region, point, &name).map(|sent| expected.push(sent));
+        let outcome = standalone(&demo, region, point, "http/1.1", &name).map(|sent| expected.push(sent));
         tally.check(format!("{name}: is served under a prefix, finds its key, talks to nobody else"), outcome);
     }
     follow(tally, &demo, &mut expected);
-    let refused = match demo.patch_source("eu-west", "web", r#"{"ingestionRegion":"oregon"}"#)? {
+    let refused = match demo.change_source("eu-west", "web", r#"{"ingestionRegion":"oregon"}"#)?.status {
         422 => Ok(()),
         status => Err(format!("answered {status}")),
     };
@@ -54,6 +86,25 @@ fn send_and_compare(tally: &mut Tally, home: &Home) -> Result<(), String> {
 
     let mut kept = Kept::of(&home.data);
     tally.check("everything comes to the archive", await_archived(home, up, || kept.read(&expected)));
+    for one in &expected {
+        kept.check(tally, one);
+    }
+    kept.check_nothing_else(tally, &expected);
+    Ok(())
+}
+
+fn send_over_https(tally: &mut Tally, home: &Home) -> Result<(), String> {
+    let up = home.start_ready()?;
+    let demo = home.demo()?;
+    let mut expected = Vec::new();
+    for (region, point) in STANDALONE {
+        let name = format!("browser, https, from {region}/{point}");
+        let outcome = standalone(&demo, region, point, "h2", &name).map(|sent| expected.push(sent));
+        let promise = "the page says nothing but the script's address, and all of it is HTTP/2";
+        tally.check(format!("{name}: {promise}"), outcome);
+    }
+    let mut kept = Kept::of(&home.data);
+    tally.check("https: everything comes to the archive", await_archived(home, up, || kept.read(&expected)));
     for one in &expected {
         kept.check(tally, one);
     }
@@ -77,12 +128,15 @@ fn send(
 
 /// The page's snippet loads the SDK itself from an ingest point, under a path prefix as a proxy would add it. Its events go
 /// to the source's own ingestion region.
-fn standalone(demo: &Demo, region: &'static str, point: &str, name: &str) -> Result<Expected, String> {
+fn standalone(demo: &Demo, region: &'static str, point: &str, protocol: &str, name: &str) -> Result<Expected, String> {
     let (key, cdn) = (demo.source(region, "web")?.key, demo.ingest(region, point)?);
     let prefixed = format!("{cdn}/segment");
     let report = Client::start(page(&prefixed, key, &run_of(name), "standalone", false))?.finish()?;
     let own = if region == "us-west" { "oregon" } else { "dublin" };
     only_talks_to(&report.hosts, cdn, demo.ingest(region, own)?)?;
+    if report.protocols != [protocol] {
+        return Err(format!("the page spoke {:?}, not {protocol}", report.protocols));
+    }
     expect(demo, region, name, report.sent)
 }
 
@@ -96,7 +150,7 @@ fn follow(tally: &mut Tally, demo: &Demo, expected: &mut Vec<Expected>) {
         only_talks_to(&before.hosts, settings, demo.ingest(region, "oregon")?)?;
         expected.push(expect(demo, region, "browser, before its source moved", before.sent)?);
 
-        match demo.patch_source(region, "web", r#"{"ingestionRegion":"dublin"}"#)? {
+        match demo.change_source(region, "web", r#"{"ingestionRegion":"dublin"}"#)?.status {
             200 => {}
             status => return Err(format!("the change of the ingestion region was answered {status}")),
         }
@@ -137,7 +191,7 @@ fn here(path: &str) -> PathBuf {
 }
 
 fn only_talks_to(hosts: &[String], settings: &str, point: &str) -> Result<(), String> {
-    let mut allowed = [settings, point].map(|url| url.trim_start_matches("http://").trim_end_matches('/')).to_vec();
+    let mut allowed = [settings, point].map(|url| url.split_once("://").map_or(url, |(_, host)| host)).to_vec();
     allowed.sort_unstable();
     allowed.dedup();
     if hosts == allowed { Ok(()) } else { Err(format!("the page talked to {hosts:?}, not to {allowed:?}")) }

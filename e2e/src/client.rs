@@ -1,7 +1,7 @@
 //! A client program: started with a host and a key, it sends by its SDK and prints what it sent.
 //!
 //! On stdout, one JSON object a line: an event as it went out (`type`, `messageId` and whatever else must come back
-//! unchanged), or `{"hosts": […]}` after a page load, the hosts that a browser talked to.
+//! unchanged), or `{"hosts": […], "protocols": […]}` after a page load: whom a browser talked to, and how.
 
 use crate::json::Json;
 use crate::up::wait_for;
@@ -25,6 +25,8 @@ pub struct Sent {
 pub struct Report {
     pub sent: Vec<Sent>,
     pub hosts: Vec<String>,
+    /// `http/1.1`, `h2`
+    pub protocols: Vec<String>,
 }
 
 pub struct Client {
@@ -91,8 +93,10 @@ impl Client {
                 }
             };
             let value = Json::parse(&line).map_err(|error| format!("printed {line:?}: {error}"))?;
-            if let Some(Json::List(hosts)) = value.get("hosts") {
-                report.hosts.extend(hosts.iter().filter_map(|host| host.text().map(str::to_owned)));
+            if let (Some(Json::List(hosts)), Some(Json::List(protocols))) = (value.get("hosts"), value.get("protocols"))
+            {
+                let texts = |list: &[Json]| list.iter().filter_map(|item| item.text().map(str::to_owned)).collect();
+                (report.hosts, report.protocols) = (texts(hosts), texts(protocols));
                 if one_page_load {
                     return Ok(report);
                 }

@@ -11,6 +11,7 @@
 use crate::archive::{Archive, await_archived};
 use crate::http::Connection;
 use crate::kept::REGIONS;
+use crate::sheet::Sheet;
 use crate::tally::Tally;
 use crate::up::{Demo, Home, Up};
 use serde_json::Value;
@@ -37,15 +38,7 @@ pub fn run(domicile: &Path, rounds: u32, seed: Option<u64>) -> Tally {
         seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64));
     println!("seed {seed}");
     let mut tally = Tally::default();
-    match Home::fresh(domicile, "crash") {
-        Ok(home) => {
-            if let Err(why) = kill_and_compare(&mut tally, &home, rounds, seed) {
-                tally.check(format!("{rounds} rounds"), Err(why));
-            }
-            home.leave(tally.failed());
-        }
-        Err(error) => tally.check("a data folder and ports", Err(error)),
-    }
+    Home::test(&mut tally, domicile, "crash", &[], |tally, home| kill_and_compare(tally, home, rounds, seed));
     tally
 }
 
@@ -61,7 +54,8 @@ fn kill_and_compare(tally: &mut Tally, home: &Home, rounds: u32, seed: u64) -> R
     // A last run in peace, in which each client brings its open batch to its 200.
     let up = home.start_ready()?;
     stop.store(true, Ordering::Relaxed);
-    let counts: Vec<_> = clients.into_iter().map(Sender::finish).collect::<Result<_, _>>()?;
+    let (counts, taken): (Vec<_>, Vec<_>) =
+        clients.into_iter().map(Sender::finish).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let mut archived = Archived::new(&home.data);
     let outcome = await_archived(home, up, || archived.read_new(&counts));
     tally.check("a stop in good order, and everything comes to the archive", outcome);
@@ -83,12 +77,29 @@ fn kill_and_compare(tally: &mut Tally, home: &Home, rounds: u32, seed: u64) -> R
         .check("the clients were busy", if enough { Ok(()) } else { Err(format!("only {acknowledged} acknowledged")) });
 
     let up = home.start_ready()?;
-    let balance = home.command("balance").and_then(|sheet| match sheet.trim() {
-        "" => Err("`domicile balance` printed nothing".to_owned()),
-        _ => Ok(()),
-    });
-    tally.check("the balance sheet adds up", balance);
+    tally.check("the balance sheet adds up to what the clients know", balance(home, &counts, &taken));
     tally.check("a second stop in good order", up.stop());
+    Ok(())
+}
+
+/// Every row adds up, each acknowledged event is kept once, and whatever else was answered 200 is a duplicate of one of them. More
+/// may have been accepted: events whose 200 a kill cut off.
+fn balance(home: &Home, acknowledged: &[u64], taken: &[u64]) -> Result<(), String> {
+    let balance = home.balance()?;
+    for region in REGIONS {
+        let of_region = |counts: &[u64]| -> u64 {
+            CLIENTS.iter().zip(counts).filter(|((known, ..), _)| *known == region).map(|(_, count)| count).sum()
+        };
+        let (acknowledged, taken) = (of_region(acknowledged), of_region(taken));
+        let sheet = Sheet::of(&balance, region)?;
+        println!(
+            "{region}: accepted {} = duplicate {} + kept {}; answered 200: {taken}",
+            sheet.accepted, sheet.duplicate, sheet.kept
+        );
+        if sheet.kept != acknowledged || sheet.accepted < taken {
+            return Err(format!("{region}: {acknowledged} were acknowledged, in answers for {taken}: {sheet:?}"));
+        }
+    }
     Ok(())
 }
 
@@ -124,7 +135,7 @@ fn kill_rounds(home: &Home, first: Up, rounds: u32, seed: u64) -> Result<u32, St
 struct Sender {
     number: usize,
     acknowledged: Arc<AtomicU64>,
-    thread: JoinHandle<Result<(), String>>,
+    thread: JoinHandle<Result<u64, String>>,
 }
 
 impl Sender {
@@ -134,7 +145,7 @@ impl Sender {
         let url = demo.ingest(region, point)?;
         let connection = Connection::to(url).map_err(|error| format!("{url}: {error}"))?;
         let acknowledged = Arc::new(AtomicU64::new(0));
-        let line = Line { number, connection, key: source.key.to_owned(), single: batch_max == 1 };
+        let line = Line { number, connection, key: source.key.to_owned(), single: batch_max == 1, taken: 0 };
         let thread = thread::spawn({
             let (acknowledged, stop) = (acknowledged.clone(), stop.clone());
             let dice = Dice(seed ^ (number as u64 + 1) << 32);
@@ -143,22 +154,23 @@ impl Sender {
         Ok(Self { number, acknowledged, thread })
     }
 
-    /// How many of its events were acknowledged.
-    fn finish(self) -> Result<u64, String> {
+    /// How many of its events were acknowledged, and how many with those that were sent again and answered 200 again.
+    fn finish(self) -> Result<(u64, u64), String> {
         let (_, point, _) = CLIENTS[self.number];
         let at = |why: String| format!("client {} at {point}: {why}", self.number);
-        self.thread.join().map_err(|_| at("panicked".to_owned()))?.map_err(at)?;
-        Ok(self.acknowledged.load(Ordering::Acquire))
+        let taken = self.thread.join().map_err(|_| at("panicked".to_owned()))?.map_err(at)?;
+        Ok((self.acknowledged.load(Ordering::Acquire), taken))
     }
 }
 
+/// How many events were in requests that were answered 200.
 fn send_until(
     mut line: Line,
     mut dice: Dice,
     batch_max: u64,
     acknowledged: &AtomicU64,
     stop: &AtomicBool,
-) -> Result<(), String> {
+) -> Result<u64, String> {
     /// Tries of one batch after the kills are over, 50 ms apart at least: a client that gets no 200 then is stuck.
     const LAST_TRIES_MAX: u32 = 600;
     let mut next = 0;
@@ -181,7 +193,7 @@ fn send_until(
         }
         thread::sleep(Duration::from_millis(dice.below(30)));
     }
-    Ok(())
+    Ok(line.taken)
 }
 
 /// A client's way to its ingest point.
@@ -190,6 +202,8 @@ struct Line {
     connection: Connection,
     key: String,
     single: bool,
+    /// Events in requests that were answered 200, each time that they were.
+    taken: u64,
 }
 
 impl Line {
@@ -207,7 +221,10 @@ impl Line {
             false => format!(r#"{{"batch":[{}],"writeKey":"{key}"}}"#, events.join(",")),
         };
         match self.connection.request("POST", path, &[("Content-Type", "application/json")], body.as_bytes()) {
-            Ok(answer) if answer.status == 200 => Ok(true),
+            Ok(answer) if answer.status == 200 => {
+                self.taken += events.len() as u64;
+                Ok(true)
+            }
             Ok(answer) if (400..500).contains(&answer.status) && answer.status != 429 => {
                 Err(format!("refused with {}: {}", answer.status, String::from_utf8_lossy(&answer.body)))
             }

@@ -28,13 +28,26 @@ struct KeptEvent {
 
 /// Every archived event of all regions, by its id.
 pub struct Kept {
-    archives: [(&'static str, Archive); 2],
+    archives: Vec<(&'static str, Archive)>,
     events: HashMap<String, Vec<KeptEvent>>,
 }
 
 impl Kept {
     pub fn of(data: &Path) -> Self {
-        Self { archives: REGIONS.map(|region| (region, Archive::of(data, region))), events: HashMap::new() }
+        Self::in_regions(data, &REGIONS)
+    }
+
+    pub fn in_regions(data: &Path, regions: &[&'static str]) -> Self {
+        let archives = regions.iter().map(|region| (*region, Archive::of(data, region))).collect();
+        Self { archives, events: HashMap::new() }
+    }
+
+    /// An event that is there once.
+    pub fn event(&self, message_id: &str) -> Option<&Json> {
+        match self.events.get(message_id)?.as_slice() {
+            [kept] => Some(&kept.event),
+            _ => None,
+        }
     }
 
     /// Reads what has come since the last call; how many of the expected events are still missing.

@@ -1,19 +1,22 @@
 //! Domicile from outside: the release binary, real clients, kill -9, and the archive read back.
 //!
 //! Everything here knows only what a user knows: the command line, `demo.json`, HTTP, and the layout of the archive. Run it by
-//! `cargo xtask test --suite sdks|browser|crash`, which builds the binary and installs the clients first.
+//! `cargo xtask test --suite sdks|ingest|browser|crash`, which builds the binary and installs the clients first.
 //!
 //! - Each check prints a line; the last line counts them: `N passed, N failed`.
 //! - A failed run keeps its data folder, with the log of `up` in it, and says where.
 
 mod archive;
 mod browser;
+mod certificate;
 mod client;
 mod crash;
 mod http;
+mod ingest;
 mod json;
 mod kept;
 mod sdks;
+mod sheet;
 mod tally;
 mod up;
 
@@ -39,6 +42,8 @@ enum Suite {
         #[arg(long)]
         tools: PathBuf,
     },
+    /// Client addresses, refusals, limits and certificates at ingest points of four regions
+    Ingest,
     /// The browser SDK in headless Chromium, and a source that moves to another ingest point
     Browser,
     /// Clients that never stop sending while the process is killed again and again
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let tally = match arguments.suite {
         Suite::Sdks { tools } => sdks::run(&arguments.domicile, &tools),
+        Suite::Ingest => ingest::run(&arguments.domicile),
         Suite::Browser => browser::run(&arguments.domicile),
         Suite::Crash { rounds, seed } => crash::run(&arguments.domicile, rounds, seed),
     };

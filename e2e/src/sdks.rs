@@ -20,15 +20,7 @@ struct Sdk {
 
 pub fn run(domicile: &Path, tools: &Path) -> Tally {
     let mut tally = Tally::default();
-    match Home::fresh(domicile, "sdks") {
-        Ok(home) => {
-            if let Err(why) = send_and_compare(&mut tally, &home, tools) {
-                tally.check("the run", Err(why));
-            }
-            home.leave(tally.failed());
-        }
-        Err(error) => tally.check("a data folder and ports", Err(error)),
-    }
+    Home::test(&mut tally, domicile, "sdks", &[], |tally, home| send_and_compare(tally, home, tools));
     tally
 }
 

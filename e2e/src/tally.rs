@@ -24,8 +24,9 @@ impl Tally {
         }
     }
 
-    pub fn failed(&self) -> bool {
-        self.failed > 0
+    /// How many checks have failed so far.
+    pub fn failed(&self) -> u32 {
+        self.failed
     }
 
     /// Prints the closing line. A run without a single check has failed too.

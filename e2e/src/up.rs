@@ -1,6 +1,7 @@
 //! A running `domicile up`: its data folder, its ports, its end by SIGTERM or by kill -9.
 
-use crate::http::Connection;
+use crate::http::{Answer, Connection};
+use crate::tally::Tally;
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -31,10 +32,25 @@ impl Home {
         Ok(Self { domicile: domicile.to_owned(), data, port_base: free_port_base()?, more: Vec::new() })
     }
 
-    /// Gives `up` an argument more, at each start.
-    pub fn with(mut self, name: &str, value: &Path) -> Self {
-        self.more.extend([name.to_owned(), value.display().to_string()]);
-        self
+    /// Takes the steps in a fresh home where `up` is given these arguments more. What stops a step is a failed check.
+    pub fn test(
+        tally: &mut Tally,
+        domicile: &Path,
+        name: &str,
+        more: &[(&str, &str)],
+        steps: impl FnOnce(&mut Tally, &Home) -> Result<(), String>,
+    ) {
+        let before = tally.failed();
+        match Self::fresh(domicile, name) {
+            Ok(mut home) => {
+                home.more = more.iter().flat_map(|(name, value)| [name.to_string(), value.to_string()]).collect();
+                if let Err(why) = steps(tally, &home) {
+                    tally.check(format!("the run of {name}"), Err(why));
+                }
+                home.leave(tally.failed() > before);
+            }
+            Err(error) => tally.check("a data folder and ports", Err(error)),
+        }
     }
 
     /// Starts `up` and does not wait. What it prints is added to `up.log` in the data folder.
@@ -59,12 +75,18 @@ impl Home {
         Ok(up)
     }
 
+    /// `domicile balance --json`: each region's sheet.
+    pub fn balance(&self) -> Result<Value, String> {
+        let said = self.command("balance", &["--json"])?;
+        serde_json::from_str(&said).map_err(|error| format!("`domicile balance --json` printed no JSON: {error}"))
+    }
+
     /// Runs another command of the binary on the same data folder: what it says on stdout.
     ///
     /// # Errors
     /// Anything but exit code 0, with all that it printed.
-    pub fn command(&self, name: &str) -> Result<String, String> {
-        let run = Command::new(&self.domicile).arg(name).arg("--data").arg(&self.data).output();
+    fn command(&self, name: &str, more: &[&str]) -> Result<String, String> {
+        let run = Command::new(&self.domicile).arg(name).arg("--data").arg(&self.data).args(more).output();
         let run = run.map_err(|error| format!("{}: {error}", self.domicile.display()))?;
         let said = String::from_utf8_lossy(&run.stdout).into_owned();
         match run.status.success() {
@@ -185,15 +207,14 @@ impl Demo {
         Ok(Source { id: self.text(&format!("{at}/id"))?, key: self.text(&format!("{at}/writeKey"))? })
     }
 
-    /// `PATCH /api/sources/{id}` as the workspace's owner: the status.
-    pub fn patch_source(&self, region: &str, source: &str, change: &str) -> Result<u16, String> {
+    /// `PATCH /api/sources/{id}` as the workspace's owner.
+    pub fn change_source(&self, region: &str, source: &str, change: &str) -> Result<Answer, String> {
         let bearer = format!("Bearer {}", self.text(&format!("/regions/{region}/token"))?);
         let path = format!("/api/sources/{}", self.source(region, source)?.id);
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-        let answer = Connection::to(self.cell(region)?)
+        Connection::to(self.cell(region)?)
             .and_then(|mut cell| cell.request("PATCH", &path, &headers, change.as_bytes()))
-            .map_err(|error| format!("PATCH {path}: {error}"))?;
-        Ok(answer.status)
+            .map_err(|error| format!("PATCH {path}: {error}"))
     }
 
     fn text(&self, at: &str) -> Result<&str, String> {
@@ -222,12 +243,15 @@ fn watch_for_ready(stdout: impl io::Read + Send + 'static, mut log: File) -> Rec
     ready
 }
 
-/// The first port of a row whose members that `up` uses are free: 1, 5 and 2 of them.
+/// The first port of a row whose members that `up` uses are free: those of its own two regions, and of four regions with two
+/// points each.
 fn free_port_base() -> io::Result<u16> {
-    let offsets = [0, 100, 101, 102, 103, 104, 200, 201];
-    let first = 20_000 + (std::process::id() % 40) as u16 * 500;
-    (0..20u16)
-        .map(|row| first + row * 500)
+    let offsets = [0, 100, 101, 102, 103, 104, 200, 201, 202, 300, 301, 302, 400, 401, 402];
+    // Below the ports that systems give to clients: one that tries to reach an `up` that is down could be given its port.
+    const ROWS: u16 = 25;
+    let first = (std::process::id() % u32::from(ROWS)) as u16;
+    (0..ROWS)
+        .map(|row| 20_000 + (first + row) % ROWS * 500)
         .find(|base| offsets.iter().all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok()))
-        .ok_or_else(|| io::Error::other("no free row of ports between 20000 and 50000"))
+        .ok_or_else(|| io::Error::other("no free row of ports between 20000 and 32500"))
 }

@@ -7,6 +7,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+pub fn ingest() -> Result<Count, DidNotRun> {
+    let mut command = e2e()?;
+    command.arg("ingest");
+    counts(command)
+}
+
 pub fn sdks() -> Result<Count, DidNotRun> {
     let clients = root().join("e2e/sdks");
     let tools = cache().join("clients");

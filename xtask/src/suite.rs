@@ -16,6 +16,7 @@ pub enum Suite {
     Tidy,
     Deny,
     Unit,
+    Ingest,
     Sdks,
     Browser,
     Crash,
@@ -29,6 +30,7 @@ impl Suite {
         Suite::Tidy,
         Suite::Deny,
         Suite::Unit,
+        Suite::Ingest,
         Suite::Sdks,
         Suite::Browser,
         Suite::Crash,
@@ -42,6 +44,7 @@ impl Suite {
             Suite::Tidy => "tidy",
             Suite::Deny => "deny",
             Suite::Unit => "unit",
+            Suite::Ingest => "ingest",
             Suite::Sdks => "sdks",
             Suite::Browser => "browser",
             Suite::Crash => "crash",
@@ -56,10 +59,9 @@ impl Suite {
             Suite::Tidy => "the house's habits: edges between crates, sockets, clocks, dead files, links",
             Suite::Deny => "licences, bans, sources and advisories of the dependencies",
             Suite::Unit => "unit, property and integration tests: `cargo test --workspace`",
+            Suite::Ingest => "four regions answer alike; client addresses, proxies, limits, certificates that change",
             Suite::Sdks => "real SDKs send odd events; each is in its region's archive once, unchanged",
-            Suite::Browser => {
-                "the browser SDK in Chromium does the same, and follows its source to another ingest point"
-            }
+            Suite::Browser => "the browser SDK in Chromium does the same, from npm and as served, over HTTP/2 too",
             Suite::Crash => "30 times kill -9 under load: nothing acknowledged is lost, nothing is twice",
             Suite::Fuzz => "each fuzz target for 60 seconds",
         }
@@ -76,6 +78,7 @@ impl Suite {
             Suite::Tidy => tidy::run(),
             Suite::Deny => deny(),
             Suite::Unit => unit(),
+            Suite::Ingest => outside::ingest(),
             Suite::Sdks => outside::sdks(),
             Suite::Browser => outside::browser(),
             Suite::Crash => outside::crash(30, None),
@@ -94,7 +97,7 @@ pub fn list() -> bool {
 
 /// Runs the suites and prints the closing lines. Whether every one ran and nothing failed.
 pub fn run(suites: &[Suite]) -> bool {
-    let mut whole = Count::default();
+    let (mut whole, mut lines) = (Count::default(), Vec::new());
     for (number, suite) in suites.iter().enumerate() {
         println!("\n== {} ({} of {}): {}", suite.name(), number + 1, suites.len(), suite.shows());
         let start = Instant::now();
@@ -103,8 +106,13 @@ pub fn run(suites: &[Suite]) -> bool {
             Count::of(false)
         });
         println!("suite {}: {} passed, {} failed", suite.name(), count.passed, count.failed);
-        println!("   ({} s)", start.elapsed().as_secs());
+        let seconds = start.elapsed().as_secs();
+        println!("   ({seconds} s)");
+        lines.push(format!("{:8} {:5} passed {:5} failed {seconds:6} s", suite.name(), count.passed, count.failed));
         whole += count;
+    }
+    if lines.len() > 1 {
+        println!("\n{}", lines.join("\n"));
     }
     println!("\n{} passed, {} failed", whole.passed, whole.failed);
     whole.failed == 0

@@ -2,9 +2,8 @@
 
 use crate::cell::Cell;
 use crate::exit::Failure;
+use domicile_api::Addresses;
 use domicile_control::DemoSecrets;
-use domicile_ingest::PublicUrls;
-use domicile_region::PortPlan;
 use domicile_world::{World, write_whole};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -13,7 +12,7 @@ use std::path::Path;
 pub struct Demo(Value);
 
 /// Makes the demo workspaces of all cells, or finds them, and writes the file (0600).
-pub fn make(data: &Path, world: &World, cells: &[Cell], ports: &PortPlan, urls: &PublicUrls) -> Result<Demo, Failure> {
+pub fn make(data: &Path, world: &World, cells: &[Cell], addresses: &Addresses) -> Result<Demo, Failure> {
     let file = data.join("demo.json");
     let before: Value =
         world.disk.read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
@@ -26,17 +25,13 @@ pub fn make(data: &Path, world: &World, cells: &[Cell], ports: &PortPlan, urls: 
             password: text(&before["regions"][id]["owner"]["password"]),
         };
         let demo = cell.store.seed_demo(&kept).map_err(Failure::unreached)?;
-        let api = match (&cell.region.api, ports.region(&cell.region.id)) {
-            (Some(api), _) => api.clone(),
-            (None, Some(ports)) => format!("http://{}", ports.cell),
-            (None, None) => continue,
-        };
+        let Some(api) = addresses.cells.get(&cell.region.id) else { continue };
         let ingest: Map<_, _> = cell
             .region
             .ingest
             .iter()
             .filter_map(|point| {
-                let url = urls.of(&cell.region.id, &point.name)?;
+                let url = addresses.points.of(&cell.region.id, &point.name)?;
                 Some((point.name.to_string(), json!(format!("{}://{}", url.protocol(), url.host()))))
             })
             .collect();

@@ -51,6 +51,11 @@ pub fn run(args: UpArgs) -> Result<Exit, Failure> {
     let topology = Arc::new(read_topology(args.topology.as_deref(), &world)?);
     let ports = topology.ports(args.port_base).map_err(Failure::usage)?;
     let regions = chosen(&topology, args.region.as_deref())?;
+    if let Some(folder) = args.scripts.as_ref().filter(|folder| !folder.is_dir()) {
+        // Else only browsers would notice.
+        let mend = "name the folder with the browser SDK's files, `dist/umd` of its package";
+        return Err(Failure::usage(format!("{}: no such folder\n  mend: {mend}", folder.display())));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -91,7 +96,9 @@ async fn serve(
     let _lock = lock(&args.data, &world)?;
     let metrics = record_metrics()?;
     let bound = bind(&ports, &regions).await?;
-    let urls = Arc::new(public_urls(&topology, &ports, args.tls_cert.is_some())?);
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    let urls = Arc::new(public_urls(&topology, &ports, scheme)?);
+    let addresses = Addresses { cells: cell_urls(&topology, &ports, scheme), points: PublicUrls::clone(&urls) };
     let mut cells = Vec::new();
     for region in regions {
         cells.push(Cell::start(Plan {
@@ -108,10 +115,9 @@ async fn serve(
             },
         })?);
     }
-    let demo = if args.no_demo { None } else { Some(demo::make(&args.data, &world, &cells, &ports, &urls)?) };
-    let addresses = Addresses { cells: cell_urls(&topology, &ports), points: PublicUrls::clone(&urls) };
+    let demo = if args.no_demo { None } else { Some(demo::make(&args.data, &world, &cells, &addresses)?) };
     let doors = Doors::open(bound, &world, &topology, &cells, &args, &addresses, metrics)?;
-    announce(&topology, &ports, &urls, demo.as_ref());
+    announce(&topology, &ports, scheme, &urls, demo.as_ref());
     let ended = wait(&mut cells).await;
     match ended {
         Ok(signal) => tracing::info!(signal, "stopping: what was promised is decided and archived first"),
@@ -147,9 +153,8 @@ fn lock(data: &Path, world: &World) -> Result<std::fs::File, Failure> {
 }
 
 /// What SDKs are told: the topology's `url`, or where the point listens.
-fn public_urls(topology: &Topology, ports: &PortPlan, https: bool) -> Result<PublicUrls, Failure> {
+fn public_urls(topology: &Topology, ports: &PortPlan, scheme: &str) -> Result<PublicUrls, Failure> {
     let mut urls = PublicUrls::new();
-    let scheme = if https { "https" } else { "http" };
     for region in &topology.regions {
         for point in &region.ingest {
             let listens = ports.region(&region.id).and_then(|ports| ports.point(&point.name));
@@ -166,18 +171,18 @@ fn public_urls(topology: &Topology, ports: &PortPlan, https: bool) -> Result<Pub
 }
 
 /// Where people find the consoles: the topology's `api`, or where the cell listens.
-fn cell_urls(topology: &Topology, ports: &PortPlan) -> HashMap<RegionId, String> {
+fn cell_urls(topology: &Topology, ports: &PortPlan, scheme: &str) -> HashMap<RegionId, String> {
     let url = |region: &Region| {
-        let listens = ports.region(&region.id).map(|ports| format!("http://{}", ports.cell));
+        let listens = ports.region(&region.id).map(|ports| format!("{scheme}://{}", ports.cell));
         Some((region.id.clone(), region.api.clone().or(listens)?))
     };
     topology.regions.iter().filter_map(url).collect()
 }
 
-fn announce(topology: &Topology, ports: &PortPlan, urls: &PublicUrls, demo: Option<&demo::Demo>) {
-    println!("front door  http://{}", ports.front_door);
+fn announce(topology: &Topology, ports: &PortPlan, scheme: &str, urls: &PublicUrls, demo: Option<&demo::Demo>) {
+    println!("front door  {scheme}://{}", ports.front_door);
     for region in &ports.regions {
-        println!("{:<11} http://{}", region.region.as_str(), region.cell);
+        println!("{:<11} {scheme}://{}", region.region.as_str(), region.cell);
         for (point, _) in &region.points {
             let Some(url) = urls.of(&region.region, point) else { continue };
             println!("  {:<11} {}://{}", point.as_str(), url.protocol(), url.host());

@@ -131,6 +131,15 @@ fn a_data_folder_that_can_not_be_written_ends_with_3_and_says_how_to_mend_it() {
 }
 
 #[test]
+fn a_folder_of_scripts_that_is_not_there_is_told_at_the_start() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (code, said) = fails(&dir.path().join("data"), &["--scripts", "/no/such/folder"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("/no/such/folder: no such folder") && said.contains("dist/umd"), "{said}");
+    assert!(!dir.path().join("data").exists(), "nothing is begun");
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     for args in
         [&["up", "--colour", "red"][..], &["fly"], &["send", "--to", "http://127.0.0.1:1"], &["up", "--region", "x"]]
