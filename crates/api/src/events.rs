@@ -16,6 +16,7 @@ use domicile_ledger::Outcome;
 use domicile_log::Position;
 use domicile_workspace::SourceId;
 use http::{HeaderMap, HeaderValue, header};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -106,8 +107,14 @@ async fn occurrence(cell: &Cell, found: &Found, sent: Vec<Value>) -> Value {
         "decided": if found.undecided { Value::Null } else { decided },
         "stored": stored(cell, found).await,
         "sent": sent,
-        "event": found.seen.event,
+        "event": found.seen.event.as_deref().map(tree),
     })
+}
+
+/// An event as a part of the answer. One that no tree of values can hold (`1e999`, hundreds of nested lists) is shown as its
+/// text.
+fn tree(event: &RawValue) -> Value {
+    serde_json::from_str(event.get()).unwrap_or_else(|_| Value::from(event.get()))
 }
 
 /// Where the archive has a kept event: `{"state": "delivered", "object": NAME}`, or that it waits.
@@ -132,5 +139,20 @@ async fn stored(cell: &Cell, found: &Found) -> Value {
 impl Found {
     fn is_kept(&self) -> bool {
         !self.undecided && self.seen.outcome == Outcome::Kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_no_tree_can_hold_is_shown_as_its_text() {
+        let deep = format!("{{\"n\":{}{}}}", "[".repeat(300), "]".repeat(300));
+        for (event, is_tree) in [("{\"n\":1}", true), ("{\"n\":1e999}", false), (&deep, false)] {
+            let raw = RawValue::from_string(event.to_owned()).expect("is JSON");
+            assert_eq!(tree(&raw).is_object(), is_tree);
+            assert!(tree(&raw).as_str().is_none_or(|text| text == event));
+        }
     }
 }

@@ -154,15 +154,11 @@ fn print_life(region: &str, life: &Value) {
         (None, None) => {}
     }
     for sent in life["sent"].as_array().into_iter().flatten() {
-        let part = |name: &str| sent[name].as_str().map(|value| format!(" {value}")).unwrap_or_default();
-        let status = sent["status"].as_u64().map(|status| format!(" answered {status}")).unwrap_or_default();
-        println!(
-            "  sent     {}{}{}{}{}{status}",
-            part("at"),
-            part("destinationName"),
-            part("host"),
-            part("country"),
-            part("state")
-        );
+        println!("  sent      {} to {}", text(&sent["state"]), text(&sent["name"]));
+        for attempt in sent["attempts"].as_array().into_iter().flatten() {
+            let part = |name: &str| attempt[name].as_str().map(|value| format!(" {value}")).unwrap_or_default();
+            let status = attempt["status"].as_u64().map(|status| format!(" answered {status}")).unwrap_or_default();
+            println!("           {}{}{}{status}{}", part("at"), part("host"), part("country"), part("error"));
+        }
     }
 }
