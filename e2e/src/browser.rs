@@ -4,12 +4,13 @@
 use crate::archive::await_archived;
 use crate::certificate::Files;
 use crate::client::{Client, Sent};
+use crate::here;
 use crate::kept::{Expected, Kept};
 use crate::tally::Tally;
 use crate::up::{Demo, Home};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Whence the standalone build is loaded.
@@ -184,10 +185,6 @@ fn page(settings: &str, key: &str, run: &str, strategy: &str, reload: bool) -> C
         command.arg("--reload");
     }
     command
-}
-
-fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 fn only_talks_to(hosts: &[String], settings: &str, point: &str) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! Domicile from outside: the release binary, real clients, kill -9, and the archive read back.
 //!
 //! Everything here knows only what a user knows: the command line, `demo.json`, HTTP, and the layout of the archive. Run it by
-//! `cargo xtask test --suite sdks|ingest|browser|crash`, which builds the binary and installs the clients first.
+//! `cargo xtask test --suite sdks|ingest|browser|faults|crash`, which builds the binary and installs the clients first.
 //!
 //! - Each check prints a line; the last line counts them: `N passed, N failed`.
 //! - A failed run keeps its data folder, with the log of `up` in it, and says where.
@@ -11,6 +11,7 @@ mod browser;
 mod certificate;
 mod client;
 mod crash;
+mod faults;
 mod http;
 mod ingest;
 mod json;
@@ -21,7 +22,8 @@ mod tally;
 mod up;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -46,6 +48,12 @@ enum Suite {
     Ingest,
     /// The browser SDK in headless Chromium, and a source that moves to another ingest point
     Browser,
+    /// Failing syncs, full disks, changed files, clocks that jump, wrong configuration, clients that never finish
+    Faults {
+        /// Only this part: a file of `src/faults` without its ending
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Clients that never stop sending while the process is killed again and again
     Crash {
         #[arg(long, default_value_t = 30)]
@@ -62,7 +70,14 @@ fn main() -> ExitCode {
         Suite::Sdks { tools } => sdks::run(&arguments.domicile, &tools),
         Suite::Ingest => ingest::run(&arguments.domicile),
         Suite::Browser => browser::run(&arguments.domicile),
+        Suite::Faults { only } => faults::run(&arguments.domicile, only.as_deref()),
         Suite::Crash { rounds, seed } => crash::run(&arguments.domicile, rounds, seed),
     };
     tally.close()
+}
+
+/// A file of `e2e/`. Cargo says where it starts the program; where it was built says less, since clones may share a target folder.
+fn here(path: &str) -> PathBuf {
+    let folder = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    folder.as_deref().unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR"))).join(path)
 }

@@ -2,6 +2,7 @@
 
 use crate::archive::await_archived;
 use crate::client::Client;
+use crate::here;
 use crate::kept::{Expected, Kept};
 use crate::tally::Tally;
 use crate::up::{Demo, Home};
@@ -57,7 +58,7 @@ fn send(sdk: &Sdk, demo: &Demo, region: &'static str, point: &str, name: &str) -
 }
 
 fn sdks(tools: &Path) -> Vec<Sdk> {
-    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdks");
+    let clients = here("sdks");
     let client = |path: &str| clients.join(path).display().to_string();
     let tool = |path: &str| tools.join(path).display().to_string();
     let sdk = |name, program: String, first: Vec<String>, last: Vec<String>| Sdk { name, program, first, last };

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 pub struct Tally {
     passed: u32,
     failed: u32,
+    skipped: u32,
 }
 
 impl Tally {
@@ -24,6 +25,12 @@ impl Tally {
         }
     }
 
+    /// Counts one check that this machine can't make, and says why. It has not passed.
+    pub fn skip(&mut self, promise: impl Display, why: impl Display) {
+        self.skipped += 1;
+        println!("skipped {promise}\n        {why}");
+    }
+
     /// How many checks have failed so far.
     pub fn failed(&self) -> u32 {
         self.failed
@@ -31,6 +38,9 @@ impl Tally {
 
     /// Prints the closing line. A run without a single check has failed too.
     pub fn close(self) -> ExitCode {
+        if self.skipped > 0 {
+            println!("{} skipped", self.skipped);
+        }
         println!("{} passed, {} failed", self.passed, self.failed);
         if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

@@ -18,6 +18,8 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 /// Where one `up` lives; it may start there many times.
 pub struct Home {
     domicile: PathBuf,
+    /// Everything of this home: the data folder, the log of `up`, what a test puts beside them.
+    pub folder: PathBuf,
     pub data: PathBuf,
     port_base: u16,
     /// More arguments of `up`.
@@ -27,9 +29,10 @@ pub struct Home {
 impl Home {
     /// A fresh data folder named after the suite, and ports that are free now.
     pub fn fresh(domicile: &Path, suite: &str) -> io::Result<Self> {
-        let data = std::env::temp_dir().join(format!("domicile-{suite}-{}", std::process::id()));
-        fs::create_dir_all(&data)?;
-        Ok(Self { domicile: domicile.to_owned(), data, port_base: free_port_base()?, more: Vec::new() })
+        let folder = std::env::temp_dir().join(format!("domicile-{suite}-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let data = folder.join("data");
+        Ok(Self { domicile: domicile.to_owned(), folder, data, port_base: free_port_base()?, more: Vec::new() })
     }
 
     /// Takes the steps in a fresh home where `up` is given these arguments more. What stops a step is a failed check.
@@ -53,24 +56,35 @@ impl Home {
         }
     }
 
-    /// Starts `up` and does not wait. What it prints is added to `up.log` in the data folder.
+    /// Starts `up` and does not wait. What it prints is added to `up.log` beside the data folder.
     pub fn start(&self) -> io::Result<Up> {
-        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
-        let mut child = Command::new(&self.domicile)
-            .args(["up", "--port-base", &self.port_base.to_string(), "--data"])
-            .arg(&self.data)
-            .args(&self.more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log.try_clone()?)
-            .spawn()?;
-        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Up { child, ready: watch_for_ready(stdout, log), log: self.log() })
+        self.spawn(self.up())
     }
 
     /// Starts `up` and waits for its line `domicile is ready`.
     pub fn start_ready(&self) -> Result<Up, String> {
-        let mut up = self.start().map_err(|error| format!("{}: {error}", self.domicile.display()))?;
+        self.spawn_ready(self.up())
+    }
+
+    /// `up` on this home, for a caller that adds arguments or surroundings before it starts.
+    pub fn up(&self) -> Command {
+        let mut command = Command::new(&self.domicile);
+        command.args(["up", "--port-base", &self.port_base.to_string(), "--data"]).arg(&self.data).args(&self.more);
+        command
+    }
+
+    /// [`Self::start`] of a changed [`Self::up`].
+    pub fn spawn(&self, mut command: Command) -> io::Result<Up> {
+        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
+        let said_from = log.metadata()?.len();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone()?).spawn()?;
+        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Up { child, ready: watch_for_ready(stdout, log), log: self.log(), said_from })
+    }
+
+    /// [`Self::start_ready`] of a changed [`Self::up`].
+    pub fn spawn_ready(&self, command: Command) -> Result<Up, String> {
+        let mut up = self.spawn(command).map_err(|error| format!("{}: {error}", self.domicile.display()))?;
         up.await_ready()?;
         Ok(up)
     }
@@ -104,14 +118,14 @@ impl Home {
     /// Removes the folder after a good run; keeps it after a bad one and says where it is.
     pub fn leave(self, failed: bool) {
         if failed {
-            println!("kept: {} (the log of `up` is {})", self.data.display(), self.log().display());
-        } else if let Err(error) = fs::remove_dir_all(&self.data) {
-            println!("could not remove {}: {error}", self.data.display());
+            println!("kept: {} (the log of `up` is {})", self.folder.display(), self.log().display());
+        } else if let Err(error) = fs::remove_dir_all(&self.folder) {
+            println!("could not remove {}: {error}", self.folder.display());
         }
     }
 
     fn log(&self) -> PathBuf {
-        self.data.join("up.log")
+        self.folder.join("up.log")
     }
 }
 
@@ -120,6 +134,17 @@ pub struct Up {
     child: Child,
     ready: Receiver<()>,
     log: PathBuf,
+    /// Where in the log this process begins.
+    said_from: u64,
+}
+
+/// A process that ended by itself.
+#[derive(Debug)]
+pub struct Ended {
+    /// `None`: by a signal.
+    pub code: Option<i32>,
+    /// What it printed, both streams.
+    pub said: String,
 }
 
 impl Up {
@@ -150,15 +175,44 @@ impl Up {
 
     /// SIGTERM, then exit code 0 within [`STOP_MAX`].
     pub fn stop(mut self) -> Result<(), String> {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        if !sent.is_ok_and(|status| status.success()) {
-            return Err(format!("`up` was not there to be stopped; its log ends: {}", self.last_words()));
-        }
+        self.terminate()?;
         match wait_for(&mut self.child, STOP_MAX) {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(format!("`up` ended with {status} after SIGTERM; its log ends: {}", self.last_words())),
             None => Err(format!("`up` did not end within {STOP_MAX:?} of SIGTERM")),
         }
+    }
+
+    /// SIGTERM, without a wait for what it does.
+    pub fn terminate(&self) -> Result<(), String> {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        match sent {
+            Ok(status) if status.success() => Ok(()),
+            _ => Err(format!("`up` was not there to be stopped; its log ends: {}", self.last_words())),
+        }
+    }
+
+    /// Waits for its end, which comes by itself.
+    pub fn ended(mut self, max: Duration) -> Result<Ended, String> {
+        match wait_for(&mut self.child, max) {
+            Some(status) => Ok(Ended { code: status.code(), said: self.said() }),
+            None => Err(format!("`up` still runs after {max:?}; its log ends: {}", self.last_words())),
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed so far, both streams.
+    pub fn said(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let from = usize::try_from(self.said_from).unwrap_or(usize::MAX).min(log.len());
+        String::from_utf8_lossy(&log[from..]).into_owned()
     }
 
     fn last_words(&self) -> String {

@@ -35,6 +35,16 @@ pub fn browser() -> Result<Count, DidNotRun> {
     counts(command)
 }
 
+pub fn faults() -> Result<Count, DidNotRun> {
+    install::need("cc", "gcc")?;
+    if cfg!(target_os = "linux") {
+        install::need("faketime", "faketime")?;
+    }
+    let mut command = e2e()?;
+    command.arg("faults");
+    counts(command)
+}
+
 pub fn crash(rounds: u32, seed: Option<u64>) -> Result<Count, DidNotRun> {
     let mut command = e2e()?;
     command.arg("crash").args(["--rounds", &rounds.to_string()]);

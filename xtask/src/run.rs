@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 /// What a suite or a step counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,9 +37,14 @@ impl From<String> for DidNotRun {
     }
 }
 
-/// The root of the repository.
+/// The root of the repository. Cargo says where it starts the program; where it was built says less, since clones may share a
+/// target folder.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")))
+    });
+    ROOT.parent().unwrap_or(Path::new("."))
 }
 
 /// Where installed things live: `$XDG_CACHE_HOME/domicile`, by default `~/.cache/domicile`.

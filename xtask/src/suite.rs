@@ -19,6 +19,7 @@ pub enum Suite {
     Ingest,
     Sdks,
     Browser,
+    Faults,
     Crash,
     Fuzz,
 }
@@ -33,6 +34,7 @@ impl Suite {
         Suite::Ingest,
         Suite::Sdks,
         Suite::Browser,
+        Suite::Faults,
         Suite::Crash,
         Suite::Fuzz,
     ];
@@ -47,6 +49,7 @@ impl Suite {
             Suite::Ingest => "ingest",
             Suite::Sdks => "sdks",
             Suite::Browser => "browser",
+            Suite::Faults => "faults",
             Suite::Crash => "crash",
             Suite::Fuzz => "fuzz",
         }
@@ -62,9 +65,17 @@ impl Suite {
             Suite::Ingest => "four regions answer alike; client addresses, proxies, limits, certificates that change",
             Suite::Sdks => "real SDKs send odd events; each is in its region's archive once, unchanged",
             Suite::Browser => "the browser SDK in Chromium does the same, from npm and as served, over HTTP/2 too",
+            Suite::Faults => {
+                "failing syncs, full disks, changed files, clocks that jump: each has a clear end, and loses nothing"
+            }
             Suite::Crash => "30 times kill -9 under load: nothing acknowledged is lost, nothing is twice",
             Suite::Fuzz => "each fuzz target for 60 seconds",
         }
+    }
+
+    /// Its name and what it shows, as `--list` prints them.
+    pub fn line(self) -> String {
+        format!("{:8} {}", self.name(), self.shows())
     }
 
     fn run(self) -> Result<Count, DidNotRun> {
@@ -81,6 +92,7 @@ impl Suite {
             Suite::Ingest => outside::ingest(),
             Suite::Sdks => outside::sdks(),
             Suite::Browser => outside::browser(),
+            Suite::Faults => outside::faults(),
             Suite::Crash => outside::crash(30, None),
             Suite::Fuzz => fuzz::run(),
         }
@@ -90,7 +102,7 @@ impl Suite {
 /// The suites and what each shows, a line each.
 pub fn list() -> bool {
     for suite in Suite::ALL {
-        println!("{:8} {}", suite.name(), suite.shows());
+        println!("{}", suite.line());
     }
     true
 }

@@ -34,6 +34,7 @@ const CHECKS: &[Check] = &[
     ("time, randomness and disk are handed in", words::world),
     ("links in the docs resolve", links::all_resolve),
     ("the docs name suites that exist", links::suites_exist),
+    ("CONTRIBUTING.md lists the suites as they are", links::suites_are_listed),
 ];
 
 pub fn run() -> Result<Count, DidNotRun> {

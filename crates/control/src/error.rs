@@ -33,7 +33,9 @@ pub enum StoreError {
     Damaged { file: String, what: String },
     #[error("{file}: {error}\n  mend: see that the folder exists and that this user may write to it")]
     Io { file: String, error: std::io::Error },
-    #[error("{file}: could not {doing}: {error}")]
+    #[error(
+        "{file}: could not {doing}: {error}\n  mend: see that the disk has room, and that this user may write to the file and its folder"
+    )]
     Sql { file: String, doing: &'static str, error: rusqlite::Error },
     /// A secret that can't be sealed, or one that the region's key does not open.
     #[error(

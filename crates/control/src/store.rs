@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How long one program waits for another that holds the file (a backup, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What every file of SQLite begins with.
+const SQLITE_BEGIN: &[u8; 16] = b"SQLite format 3\0";
 
 /// The control store of a cell. Cheap to clone; all clones are one store.
 #[derive(Clone)]
@@ -74,6 +76,25 @@ impl Store {
             reader: Mutex::new(reader),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether what lies at `path` can be a control store: a first look, which opens and changes nothing.
+    ///
+    /// # Errors
+    /// `NotOurs`, and `Io` when it can't be read.
+    pub fn look(world: &World, path: &Path) -> Result<(), StoreError> {
+        if !world.disk.exists(path) {
+            return Ok(());
+        }
+        let file = path.display().to_string();
+        let mut begin = [0; SQLITE_BEGIN.len()];
+        let read = world.disk.open_read(path).and_then(|file| file.read_full_at(&mut begin, 0));
+        match read.map_err(|error| StoreError::Io { file: file.clone(), error })? {
+            // Made, and not written yet.
+            0 => Ok(()),
+            _ if begin == *SQLITE_BEGIN => Ok(()),
+            _ => Err(StoreError::NotOurs { file }),
+        }
     }
 
     /// Where the newest configuration is found.

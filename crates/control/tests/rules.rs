@@ -148,6 +148,8 @@ fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir_all(dir.path().join("cell")).expect("makes the folder");
         std::fs::write(path(&dir), content).expect("writes");
+        let look = domicile_control::Store::look(&domicile_world::World::real(), &path(&dir));
+        assert!(look.is_err(), "a first look sees it too");
         let Err(error) = open(&dir, "ch-north") else { panic!("opened") };
         assert!(error.to_string().contains("mend:"), "{error}");
         assert_eq!(std::fs::read(path(&dir)).expect("reads"), content);
@@ -163,6 +165,8 @@ fn a_store_that_was_cut_off_is_damage_and_not_empty() {
     let Bed { dir, store, .. } = bed;
     drop(store);
     let whole = std::fs::read(path(&dir)).expect("reads");
+    domicile_control::Store::look(&domicile_world::World::real(), &path(&dir))
+        .expect("a good one passes the first look");
     for keep in [whole.len() / 2, 4096 * 3, 4096 + 100] {
         for side in ["control.db-wal", "control.db-shm"] {
             let _ = std::fs::remove_file(dir.path().join("cell").join(side));

@@ -13,7 +13,9 @@ use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Retention};
 use domicile_process::{Process, ProcessSettings};
 use domicile_region::{IngestPoint, PointName, Region, Topology};
 use domicile_world::World;
+use futures::StreamExt;
 use futures::future::select_all;
+use futures::stream::FuturesUnordered;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -66,6 +68,9 @@ const SPOOL_SEGMENT_BYTES: u64 = 8 << 20;
 
 /// How long a stop waits for a spool to be carried to its region.
 const UPLINK_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a part that ended is asked about, while another may say why.
+const CAUSE_WAIT: Duration = Duration::from_secs(1);
 
 impl Cell {
     /// Opens everything on disk, checks that it fits together, and starts the parts.
@@ -173,15 +178,26 @@ impl Cell {
 
     /// Ends when a part ends before it was told to; says which, and why.
     pub async fn failed(&mut self) -> String {
-        let spools = self.spools.iter_mut().flat_map(|spool| [&mut spool.committer, &mut spool.uplink]);
-        let parts = spools.chain([&mut self.committer, &mut self.process]).chain(&mut self.consumers);
-        let ends = parts.map(|part| {
+        let (mut writers, mut readers) = (vec![&mut self.committer, &mut self.process], Vec::new());
+        for spool in &mut self.spools {
+            writers.push(&mut spool.committer);
+            readers.push(&mut spool.uplink);
+        }
+        readers.extend(&mut self.consumers);
+        let cause = first_error(writers.into_iter().map(Part::end));
+        let effect = select_all(readers.into_iter().map(|part| {
             Box::pin(async {
                 let end = part.end().await;
                 end.err().unwrap_or_else(|| format!("{}: ended too early", part.name))
             })
-        });
-        select_all(ends).await.0
+        }));
+        tokio::pin!(cause);
+        tokio::select! {
+            biased;
+            why = &mut cause => why,
+            // A log that fails ends those that read it, often before its writer could say why.
+            (why, _, _) = effect => tokio::time::timeout(CAUSE_WAIT, cause).await.unwrap_or(why),
+        }
     }
 
     /// Goes down the event's way: what was promised is forwarded, decided and archived before the next part is closed.
@@ -209,6 +225,17 @@ impl Cell {
         }
         Ok(())
     }
+}
+
+/// The first that ends with an error. A writer without one has only come to the end of what it reads.
+async fn first_error(ends: impl Iterator<Item = impl Future<Output = Result<(), String>>>) -> String {
+    let mut ends: FuturesUnordered<_> = ends.collect();
+    while let Some(end) = ends.next().await {
+        if let Err(why) = end {
+            return why;
+        }
+    }
+    std::future::pending().await
 }
 
 impl Spool {
@@ -244,7 +271,7 @@ impl Spool {
 }
 
 /// A point's folder. Two regions may have remote points of one name: then the region's name stands in front.
-fn spool_name(topology: &Topology, region: &Region, point: &PointName) -> String {
+pub fn spool_name(topology: &Topology, region: &Region, point: &PointName) -> String {
     let alike = |other: &&Region| other.ingest.iter().any(|p| p.remote && p.name == *point);
     match topology.regions.iter().find(alike) {
         Some(first) if first.id != region.id => format!("{}.{point}", region.id),

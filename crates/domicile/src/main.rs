@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod exit;
 mod logging;
+mod look;
 mod part;
 mod points;
 mod router;

@@ -69,11 +69,10 @@ impl Doors {
         world: &World,
         topology: &Arc<Topology>,
         cells: &[Cell],
-        args: &UpArgs,
+        settings: Settings,
         addresses: &Addresses,
         metrics: PrometheusHandle,
-    ) -> Result<Self, Failure> {
-        let settings = settings(args, world)?;
+    ) -> Self {
         let mut doors = Self {
             stop_ingest: watch::Sender::new(false),
             stop_rest: watch::Sender::new(false),
@@ -97,7 +96,7 @@ impl Doors {
         let stop = stopped(&doors.stop_rest);
         doors.rest.push(tokio::spawn(bound.front_door.serve(clock(), front, settings, stop)));
         spawn_upkeep(metrics);
-        Ok(doors)
+        doors
     }
 
     /// Ingest points take nothing new; what is on its way is answered.
@@ -124,7 +123,8 @@ fn stopped(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use<
     stopped_by(stop.subscribe())
 }
 
-fn settings(args: &UpArgs, world: &World) -> Result<Settings, Failure> {
+/// What all doors have in common. The certificate is read here, before anything is begun on disk.
+pub fn settings(args: &UpArgs, world: &World) -> Result<Settings, Failure> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => {
             Some(Tls::read(world, certificate.clone(), key.clone()).map_err(Failure::usage)?)

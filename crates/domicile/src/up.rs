@@ -3,7 +3,8 @@
 use crate::cell::{Cell, Plan};
 use crate::demo;
 use crate::exit::{Exit, Failure};
-use crate::points::{Doors, bind, record_metrics};
+use crate::look::look_at;
+use crate::points::{Doors, bind, record_metrics, settings};
 use clap::Args;
 use domicile_api::Addresses;
 use domicile_ingest::{PublicUrl, PublicUrls};
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args)]
 pub struct UpArgs {
@@ -93,12 +95,16 @@ async fn serve(
     ports: PortPlan,
     regions: Vec<Region>,
 ) -> Result<Exit, Failure> {
+    let doors = settings(&args, &world)?;
     let _lock = lock(&args.data, &world)?;
     let metrics = record_metrics()?;
     let bound = bind(&ports, &regions).await?;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let urls = Arc::new(public_urls(&topology, &ports, scheme)?);
     let addresses = Addresses { cells: cell_urls(&topology, &ports, scheme), points: PublicUrls::clone(&urls) };
+    // Before anything is begun: from here on a signal means a stop in order, also one that comes with the line `ready`.
+    let signals = Signals::listen()?;
+    look_at(&world, &topology, &regions, &args.data)?;
     let mut cells = Vec::new();
     for region in regions {
         cells.push(Cell::start(Plan {
@@ -116,9 +122,9 @@ async fn serve(
         })?);
     }
     let demo = if args.no_demo { None } else { Some(demo::make(&args.data, &world, &cells, &addresses)?) };
-    let doors = Doors::open(bound, &world, &topology, &cells, &args, &addresses, metrics)?;
+    let doors = Doors::open(bound, &world, &topology, &cells, doors, &addresses, metrics);
     announce(&topology, &ports, scheme, &urls, demo.as_ref());
-    let ended = wait(&mut cells).await;
+    let ended = wait(&mut cells, signals).await;
     match ended {
         Ok(signal) => tracing::info!(signal, "stopping: what was promised is decided and archived first"),
         // What failed is on disk as it is; nothing more may be promised, so nothing is closed in order.
@@ -199,15 +205,25 @@ fn announce(topology: &Topology, ports: &PortPlan, scheme: &str, urls: &PublicUr
     println!("domicile is ready");
 }
 
+/// What tells the program to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::unreached(format!("no signals: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+}
+
 /// Waits for a signal to stop, or for a part that failed.
-async fn wait(cells: &mut [Cell]) -> Result<&'static str, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|error| Failure::unreached(format!("no signals: {error}")));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+async fn wait(cells: &mut [Cell], mut signals: Signals) -> Result<&'static str, Failure> {
     let failed = futures::future::select_all(cells.iter_mut().map(|cell| Box::pin(cell.failed())));
     tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
+        _ = signals.terminate.recv() => Ok("SIGTERM"),
+        _ = signals.interrupt.recv() => Ok("SIGINT"),
         (why, _, _) = failed => Err(Failure::unreached(why)),
     }
 }

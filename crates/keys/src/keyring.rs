@@ -18,16 +18,16 @@ const NONCE_BYTES: usize = 12;
 /// What is wrong with a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("{file}: {error}")]
+    #[error("{file}: {error}\n  mend: see that the disk has room, and that this user may read and write there")]
     Io { file: String, error: io::Error },
     /// A key file that can't be what was written.
     #[error(
         "{file}: not a key file of this folder: {what}\n  mend: put the file back from a backup of the same folder"
     )]
     Damaged { file: String, what: &'static str },
-    /// Data keys without the region key that wraps them.
+    /// Data keys, or what they sealed, without the region key that wraps them.
     #[error(
-        "{file}: missing, while the folder holds data keys that only it can open\n  mend: put the file back from a backup"
+        "{file}: missing, while there is data that only it can open\n  mend: put the folder `keys` back from a backup"
     )]
     RegionKeyMissing { file: String },
     /// A seal that does not hold, or a key that can't be used.
@@ -88,6 +88,20 @@ impl Keyring {
             data: Mutex::new(data),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A first look at `folder`, which changes nothing. `needed`: there is something that its keys have sealed. With a new
+    /// region key all of that would read as erased.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], and `RegionKeyMissing`.
+    pub fn look(world: &World, folder: &Path, needed: bool) -> Result<(), KeyError> {
+        let entries = world.disk.list(folder).unwrap_or_default();
+        if entries.iter().any(|entry| entry.name == REGION_FILE || data_file_id(&entry.name).is_some()) {
+            return Self::open(world, folder).map(drop);
+        }
+        let file = folder.join(REGION_FILE).display().to_string();
+        if needed { Err(KeyError::RegionKeyMissing { file }) } else { Ok(()) }
     }
 
     /// The newest data key of a workspace, made and put on disk when there is none.
@@ -299,6 +313,20 @@ mod tests {
         std::fs::remove_file(dir.path().join("region.key")).expect("removes");
         assert!(matches!(Keyring::open(&world, dir.path()), Err(KeyError::RegionKeyMissing { .. })));
         assert!(!dir.path().join("region.key").exists());
+    }
+
+    #[test]
+    fn a_look_misses_keys_that_something_needs_and_makes_none() {
+        let (dir, world) = folder();
+        for keys in [dir.path().to_path_buf(), dir.path().join("gone")] {
+            assert!(matches!(Keyring::look(&world, &keys, true), Err(KeyError::RegionKeyMissing { .. })));
+            assert!(Keyring::look(&world, &keys, false).is_ok(), "a new cell has none yet");
+            assert!(!keys.join("region.key").exists());
+        }
+        Keyring::open(&world, dir.path()).expect("opens").newest(1).expect("makes a key");
+        assert!(Keyring::look(&world, dir.path(), true).is_ok());
+        std::fs::remove_file(dir.path().join("region.key")).expect("removes");
+        assert!(matches!(Keyring::look(&world, dir.path(), false), Err(KeyError::RegionKeyMissing { .. })));
     }
 
     #[test]

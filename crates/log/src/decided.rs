@@ -4,6 +4,7 @@ use crate::accepted::seal_payload;
 use crate::code::{Cursor, put_address, put_point, put_u32, put_u64};
 use crate::error::{OpenError, ReadError, WriteError};
 use crate::frame::{FLAG_MARK, HEADER_BYTES, Header};
+use crate::look::check_ends;
 use crate::reader::{FrameReader, RawFrame};
 use crate::store::{LogSettings, Store};
 use crate::writer::{Ready, SegmentWriter, Trouble};
@@ -188,17 +189,9 @@ impl EventLog {
 
     /// Checks that the accepted log still has what this log has decided on: if it ends earlier, promised events are gone.
     pub fn check_against(&self, accepted: &AcceptedLog) -> Result<(), OpenError> {
-        let (decided, promised) = (self.end(), accepted.end());
-        if decided > promised {
-            let what = format!("the accepted log ends at position {promised}, but {decided} were decided");
-            return Err(OpenError::damage(&self.store.folder, 0, what));
-        }
-        if accepted.start() > decided {
-            let what =
-                format!("the accepted log begins at position {}, but only {decided} are decided", accepted.start());
-            return Err(OpenError::damage(&self.store.folder, 0, what));
-        }
-        Ok(())
+        let span = |first, end| Span { first, end };
+        let (events, accepted) = (span(self.start(), self.end()), span(accepted.start(), accepted.end()));
+        check_ends(&self.store.folder, events, accepted)
     }
 
     /// The end of what is on disk.

@@ -29,7 +29,11 @@ pub enum AppendError {
 
 /// A write or sync that failed for good. The program stops and recovers from what is on disk.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: {what}: {error}\n  nothing was promised after this; a new start recovers what is on disk")]
+#[error(
+    "{file}: {what}: {error}\n  \
+     nothing was promised after this; a new start recovers what is on disk\n  \
+     mend: look into the system's log for what the disk says, then start again"
+)]
 pub struct WriteError {
     pub file: String,
     pub what: &'static str,

@@ -19,6 +19,7 @@ mod committer;
 mod decided;
 mod error;
 mod frame;
+mod look;
 mod position;
 mod reader;
 mod recovery;
@@ -34,5 +35,6 @@ pub use decided::{
 };
 pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use frame::FrameBuf;
+pub use look::{check_ends, look};
 pub use position::{Position, Span};
 pub use store::{LogSettings, Retention};

@@ -163,6 +163,11 @@ impl Closed {
         read().map(Some).ok_or_else(|| OpenError::damage(&file, 0, "the closing note does not hold"))
     }
 
+    /// A closing note beside which there is nothing that was closed.
+    pub(crate) fn without_segments(folder: &Path) -> OpenError {
+        OpenError::damage(folder, 0, "the log was closed in order, but its segments are gone")
+    }
+
     pub(crate) fn path(folder: &Path) -> PathBuf {
         folder.join(CLOSED_FILE)
     }

@@ -58,9 +58,7 @@ impl SegmentWriter {
         let (mut next, mut log_time, mut sequence, mut previous_bytes) = (Position(0), Millis(i64::MIN), 0, 0);
         let mut origins = BTreeMap::new();
         match segments.last_mut() {
-            None if closed.is_some() => {
-                return Err(OpenError::damage(folder, 0, "the log was closed in order, but its segments are gone"));
-            }
+            None if closed.is_some() => return Err(Closed::without_segments(folder)),
             None => {}
             Some(last) => {
                 origins = last.header.origins.clone();

@@ -169,9 +169,15 @@ async fn every_flipped_bit_and_every_cut_of_a_closed_log_is_found() {
     here.close().await;
     let folder = dir.path().join("accepted");
     let files: Vec<_> = std::fs::read_dir(&folder).expect("lists").map(|f| f.expect("an entry").path()).collect();
+    let contents = || -> Vec<_> { files.iter().map(|f| (f.clone(), std::fs::read(f).ok())).collect() };
     let kept: Vec<_> = files.iter().map(|f| (f.clone(), std::fs::read(f).expect("reads"))).collect();
     let found = |what: String| {
-        let read = open(dir.path(), small()).map_err(|e| e.to_string()).and_then(|(log, _)| {
+        let damaged = contents();
+        let looked = look(&World::real(), &folder);
+        assert_eq!(contents(), damaged, "{what}: a look changes nothing");
+        let opened = open(dir.path(), small()).map_err(|e| e.to_string());
+        assert_eq!(looked.is_err(), opened.is_err(), "{what}: a look sees what an open sees");
+        let read = opened.and_then(|(log, _)| {
             let mut reader = log.reader(log.start()).map_err(|e| e.to_string())?;
             let mut out = Vec::new();
             while let Some(accepted) = reader.next().map_err(|e| e.to_string())? {
@@ -189,6 +195,7 @@ async fn every_flipped_bit_and_every_cut_of_a_closed_log_is_found() {
             std::fs::write(file, bytes).expect("writes");
         }
     };
+    assert_eq!(look(&World::real(), &folder).expect("is whole"), Span::new(Position(0), 4));
     for (file, bytes) in &kept {
         for byte in 0..bytes.len() {
             let mut bad = bytes.clone();

@@ -25,6 +25,12 @@ pub fn suites_exist(_: &[Member]) -> Vec<String> {
     findings
 }
 
+pub fn suites_are_listed(_: &[Member]) -> Vec<String> {
+    let text = read(&root().join("CONTRIBUTING.md"));
+    let missing = Suite::ALL.iter().map(|suite| suite.line()).filter(|line| !text.lines().any(|known| known == line));
+    missing.map(|line| format!("CONTRIBUTING.md: its list of suites has no line `{line}`")).collect()
+}
+
 fn broken_links(page: &Path, text: &str) -> Vec<String> {
     let folder = page.parent().unwrap_or(page);
     let broken = targets(text).into_iter().filter(|target| {
