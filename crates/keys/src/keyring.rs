@@ -5,12 +5,14 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hkdf};
 use data_encoding::HEXLOWER;
 use domicile_world::{World, write_whole};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const REGION_FILE: &str = "region.key";
+/// The highest generation that was ever given to each workspace, a line each: `WORKSPACE GENERATION`.
+const GENERATIONS_FILE: &str = "generations";
 const REGION_WORD: &str = "domicile-region-key-1";
 const DATA_WORD: &str = "domicile-data-key-1";
 const NONCE_BYTES: usize = 12;
@@ -46,7 +48,15 @@ struct Inner {
     folder: PathBuf,
     region_key: LessSafeKey,
     cell_salt: [u8; 16],
-    data: Mutex<HashMap<KeyId, Arc<DataKey>>>,
+    data: Mutex<Data>,
+}
+
+#[derive(Default)]
+struct Data {
+    keys: HashMap<KeyId, Arc<DataKey>>,
+    /// Of each workspace, the highest generation ever given. A key that is destroyed takes its generation with it: were it
+    /// given again, what the old key sealed would read as damage, and not as destroyed.
+    given: BTreeMap<u32, u32>,
 }
 
 impl Keyring {
@@ -71,14 +81,16 @@ impl Keyring {
             bytes
         };
         let region_key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &region_bytes).map_err(|_| KeyError::Crypto)?);
-        let mut data = HashMap::new();
+        let mut data = Data { given: read_generations(world, folder)?, ..Data::default() };
         for entry in entries {
             let Some(id) = data_file_id(&entry.name) else { continue };
             let file = folder.join(&entry.name);
             let text = disk.read(&file).map_err(|e| io_error(&file, e))?;
             let bytes = unwrap(&region_key, id, &text)
                 .map_err(|what| KeyError::Damaged { file: file.display().to_string(), what })?;
-            data.insert(id, Arc::new(DataKey::new(&bytes)));
+            data.keys.insert(id, Arc::new(DataKey::new(&bytes)));
+            let given = data.given.entry(id.workspace).or_default();
+            *given = id.generation.max(*given);
         }
         let inner = Inner {
             world: world.clone(),
@@ -107,10 +119,10 @@ impl Keyring {
     /// The newest data key of a workspace, made and put on disk when there is none.
     pub fn newest(&self, workspace: u32) -> Result<KeyId, KeyError> {
         let mut data = self.inner.data.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = data.keys().filter(|id| id.workspace == workspace).max() {
+        if let Some(id) = data.keys.keys().filter(|id| id.workspace == workspace).max() {
             return Ok(*id);
         }
-        let id = KeyId { workspace, generation: 1 };
+        let id = KeyId { workspace, generation: data.given.get(&workspace).map_or(1, |given| given + 1) };
         let file = self.inner.folder.join(format!("data-{}-{}.key", id.workspace, id.generation));
         if self.inner.world.disk.exists(&file) {
             // Made since this keyring was opened. To write over it would destroy what it sealed.
@@ -121,15 +133,24 @@ impl Keyring {
         self.inner.world.random.fill(&mut bytes);
         let wrapped = self.seal_with(&aad(id), &bytes)?;
         let text = format!("{DATA_WORD} {}\n", HEXLOWER.encode(&wrapped));
+        // Before the key: a generation that was noted and not made is only passed over.
+        data.given.insert(workspace, id.generation);
+        self.write_generations(&data.given)?;
         write_whole(self.inner.world.disk.as_ref(), &file, text.as_bytes()).map_err(|e| io_error(&file, e))?;
-        data.insert(id, Arc::new(DataKey::new(&bytes)));
+        data.keys.insert(id, Arc::new(DataKey::new(&bytes)));
         Ok(id)
+    }
+
+    fn write_generations(&self, given: &BTreeMap<u32, u32>) -> Result<(), KeyError> {
+        let file = self.inner.folder.join(GENERATIONS_FILE);
+        let text: String = given.iter().map(|(workspace, generation)| format!("{workspace} {generation}\n")).collect();
+        write_whole(self.inner.world.disk.as_ref(), &file, text.as_bytes()).map_err(|e| io_error(&file, e))
     }
 
     /// The key that seals the frames of a workspace in the opening of a log that has this salt; `None` when the data key
     /// is not in the folder (destroyed, or never was).
     pub fn frame_key(&self, id: KeyId, salt: &Salt) -> Result<Option<FrameKey>, KeyError> {
-        let key = self.inner.data.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let key = self.inner.data.lock().unwrap_or_else(PoisonError::into_inner).keys.get(&id).cloned();
         key.map(|key| key.frame_key(salt)).transpose()
     }
 
@@ -162,6 +183,22 @@ impl Keyring {
         out.append(&mut sealed);
         Ok(out)
     }
+}
+
+fn read_generations(world: &World, folder: &Path) -> Result<BTreeMap<u32, u32>, KeyError> {
+    let file = folder.join(GENERATIONS_FILE);
+    if !world.disk.exists(&file) {
+        return Ok(BTreeMap::new());
+    }
+    let bytes = world.disk.read(&file).map_err(|e| io_error(&file, e))?;
+    let lines = std::str::from_utf8(&bytes).ok().and_then(|text| {
+        let line = |line: &str| {
+            let (workspace, generation) = line.split_once(' ')?;
+            Some((workspace.parse().ok()?, generation.parse().ok()?))
+        };
+        text.lines().map(line).collect()
+    });
+    lines.ok_or(KeyError::Damaged { file: file.display().to_string(), what: "not a list of generations" })
 }
 
 fn open_with(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
@@ -238,6 +275,19 @@ mod tests {
 
     fn folder() -> (tempfile::TempDir, World) {
         (tempfile::tempdir().expect("a temporary folder"), World::real())
+    }
+
+    #[test]
+    fn the_generation_of_a_destroyed_key_is_never_given_again() {
+        let (dir, world) = folder();
+        let first = Keyring::open(&world, dir.path()).expect("opens").newest(3).expect("makes a key");
+        std::fs::remove_file(dir.path().join("data-3-1.key")).expect("destroys");
+        let again = Keyring::open(&world, dir.path()).expect("opens again");
+        let second = again.newest(3).expect("makes another");
+        assert_eq!((first.generation, second.generation), (1, 2));
+        assert!(again.frame_key(first, &[7; 16]).expect("looks").is_none(), "what it sealed reads as destroyed");
+        std::fs::write(dir.path().join("generations"), "3 x\n").expect("damages");
+        assert!(matches!(Keyring::open(&world, dir.path()), Err(KeyError::Damaged { .. })));
     }
 
     #[test]
