@@ -5,11 +5,13 @@
 //! item ── read ──► Facts or Wrong                (process: which call, whose event, what breaks a rule)
 //! Facts ── write ──► the finished event          (process: times, ids and shared context added)
 //! finished event ── field ──► raw value          (consumers)
+//!                ── fql ────► true or false      (a condition on the event)
+//!                ── filter ─► what is left of it (per destination)
 //! ```
 //!
 //! - No I/O and no clock: every function here is a pure function of bytes and of the times it is handed.
 //! - The customer's key order, number spelling and unknown fields survive: an event is cut and copied, never rebuilt.
-//! - Nothing recurses, and nothing takes quadratic time: hostile input costs what its length costs.
+//! - Nothing recurses over an event, and nothing takes quadratic time: hostile input costs what its length costs.
 //! - No error and no `Debug` text holds payload: places in the body are byte offsets.
 
 mod call;
@@ -29,6 +31,9 @@ mod item;
 mod merge;
 mod repair;
 mod shape;
+
+pub mod filter;
+pub mod fql;
 
 pub use call::Call;
 pub use context::Context;
