@@ -11,6 +11,14 @@ pub fn post_json(address: SocketAddr, path: &str, token: &str, body: &str) -> io
     request(address, &format!("POST {path} HTTP/1.1\r\ncontent-type: application/json\r\n"), Some(token), body)
 }
 
+pub fn post(address: SocketAddr, path: &str, body: &str) -> io::Result<String> {
+    request(address, &format!("POST {path} HTTP/1.1\r\ncontent-type: application/json\r\n"), None, body)
+}
+
+pub fn patch_json(address: SocketAddr, path: &str, token: &str, body: &str) -> io::Result<String> {
+    request(address, &format!("PATCH {path} HTTP/1.1\r\ncontent-type: application/json\r\n"), Some(token), body)
+}
+
 /// The answer's body; any status but 2xx is an error that holds it.
 fn request(address: SocketAddr, head: &str, token: Option<&str>, body: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;

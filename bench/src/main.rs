@@ -5,6 +5,7 @@
 
 mod accept;
 mod child;
+mod control;
 mod dedup;
 mod fill;
 mod floor;
@@ -94,6 +95,7 @@ fn measure(domicile: &Path, full: bool, only: Option<&str>) -> io::Result<Vec<Ro
         ("webhook", Box::new(|| Ok(vec![pipeline::webhook(domicile, effort)?]))),
         ("idle", Box::new(|| pipeline::idle(domicile, effort))),
         ("start", Box::new(|| Ok(vec![pipeline::start(domicile, 10.0)?]))),
+        ("control", Box::new(|| control::rows(domicile))),
         ("dedup", Box::new(|| dedup::rows(keys))),
     ];
     let mut rows = Vec::new();

@@ -29,11 +29,12 @@ struct Item {
     kind: &'static str,
     message: String,
     field: Option<String>,
+    data: Option<Value>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, items: vec![Item { kind, message: message.into(), field: None }] }
+        Self { status, items: vec![Item { kind, message: message.into(), field: None, data: None }] }
     }
 
     pub fn status(&self) -> StatusCode {
@@ -53,6 +54,19 @@ impl ApiError {
         let message =
             "this is not a token of this cell; send `Authorization: Bearer TOKEN` with a token of the workspace";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", message)
+    }
+
+    /// `needed`: the role that is missing.
+    pub(crate) fn forbidden(needed: &str) -> Self {
+        let message = format!("the token's roles do not allow this; it needs: {needed}");
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// `data`: what Segment's clients read to know how long to wait.
+    pub(crate) fn too_many(message: String, data: Value) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "RequestError", message);
+        error.items[0].data = Some(data);
+        error
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -78,8 +92,19 @@ impl ApiError {
 
     /// Everything that is wrong with a body or query at once: field and sentence.
     pub(crate) fn all_invalid(faults: Vec<(String, String)>) -> Self {
-        let item = |(field, message)| Item { kind: "input-validation", message, field: Some(field) };
+        let item = |(field, message)| Item { kind: "input-validation", message, field: Some(field), data: None };
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, items: faults.into_iter().map(item).collect() }
+    }
+
+    /// What is wrong with a document: field, sentence, and the same in parts. `conflict`: all of it is right in itself, and
+    /// does not fit what is there.
+    pub(crate) fn unfit_document(faults: Vec<(String, String, Value)>, conflict: bool) -> Self {
+        let (status, kind) = match conflict {
+            true => (StatusCode::CONFLICT, "conflict"),
+            false => (StatusCode::UNPROCESSABLE_ENTITY, "input-validation"),
+        };
+        let item = |(field, message, data)| Item { kind, message, field: Some(field), data: Some(data) };
+        Self { status, items: faults.into_iter().map(item).collect() }
     }
 
     pub(crate) fn busy(message: &str) -> Self {
@@ -91,12 +116,23 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
+    /// The same, of a field within `outer`: `filter.if` of `if`.
+    pub(crate) fn within(mut self, outer: &str) -> Self {
+        for field in self.items.iter_mut().filter_map(|item| item.field.as_mut()) {
+            *field = format!("{outer}.{field}");
+        }
+        self
+    }
+
     /// One `{"type", "message", "field"?}` for each error.
     pub fn shown(&self) -> Value {
         let show = |item: &Item| {
             let mut shown = json!({ "type": item.kind, "message": item.message });
             if let Some(field) = &item.field {
                 shown["field"] = json!(field);
+            }
+            if let Some(data) = &item.data {
+                shown["data"] = data.clone();
             }
             shown
         };
@@ -125,6 +161,13 @@ impl From<ControlError> for ApiError {
                 Self::invalid(field, message)
             }
             ControlError::NotFound(resource) => Self::not_found(resource.as_str()),
+            stale @ ControlError::Stale { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "stale-version", stale.to_string())
+            }
+            reused @ ControlError::KeyReused => Self::invalid("Idempotency-Key", reused.to_string()),
+            ControlError::Refused { what, mend } => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", format!("{what}; {mend}"))
+            }
             ControlError::Conflict { what, mend } => {
                 Self::new(StatusCode::CONFLICT, "conflict", format!("{what}; {mend}"))
             }

@@ -154,7 +154,7 @@ impl BalanceKeeper {
         let snapshot = self.current.load();
         let wanted: BTreeMap<&DestinationId, SourceNumber> = snapshot
             .destinations
-            .iter()
+            .values()
             .filter_map(|destination| Some((&destination.id, snapshot.source(&destination.source)?.number)))
             .collect();
         let (have, from, until) = {

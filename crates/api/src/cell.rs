@@ -2,7 +2,9 @@
 
 use crate::answer::ApiError;
 use crate::balance_keeper::Balance;
+use crate::limit::Limits;
 use crate::live::LiveSeats;
+use domicile_border::Border;
 use domicile_control::Store;
 use domicile_destinations::Figures;
 use domicile_ingest::PublicUrls;
@@ -22,12 +24,16 @@ pub struct Cell {
     pub region: Region,
     pub addresses: Addresses,
     pub control: Store,
+    /// The way out: for trying a warehouse's connection.
+    pub border: Border,
     pub accepted: AcceptedLog,
     pub events: EventLog,
     pub balance: Balance,
     pub archive: ArchiveView,
     /// What the destinations tell about themselves.
     pub figures: Figures,
+    /// Bounds how much each token asks.
+    pub limits: Limits,
     /// Bounds how many look at the event log at once.
     pub live: LiveSeats,
 }

@@ -2,9 +2,9 @@
 //! style. The only crate that knows these JSON shapes.
 //!
 //! ```text
-//! request ──► ask     who asks (token), what (path, query, body): refused here when it can't be right
-//!         ──► a handler: sources, destinations, workspaces, regions, balance, events
-//!         ──► control (changes), Current (configuration), the logs (events)
+//! the table of operations (resources::GROUPS) ──► routes · /api/openapi.json · who may do what
+//! request ──► contract: token, rate, body, shapes, roles: refused here when it can't be right
+//!         ──► a handler in resources, inside one transaction of control; or on the logs
 //!         ──► answer  {"data": …} or {"errors": […]}, never both
 //! ```
 //!
@@ -15,28 +15,22 @@
 //! - Nothing here waits on a lock or a disk on an async thread.
 
 mod cell;
+mod contract;
+mod limit;
+mod resources;
 mod router;
 
 mod answer;
-mod ask;
-mod fields;
-mod page;
-mod shape;
 
-mod balance;
 mod balance_keeper;
-mod destinations;
-mod events;
 mod life;
 mod live;
-mod regions;
 mod sent;
-mod sources;
-mod workspaces;
 
 pub use answer::ApiError;
 pub use balance_keeper::{Balance, BalanceKeeper, KeeperError};
 pub use cell::{Addresses, ArchiveView, Cell};
-pub use events::stream;
+pub use limit::Limits;
 pub use live::{LiveEvents, LiveSeats, Seen, SourceNames, recent};
-pub use router::router;
+pub use resources::stream;
+pub use router::{openapi, router};

@@ -14,11 +14,11 @@
 use crate::answer::ApiError;
 use crate::cell::Cell;
 use bytes::Bytes;
-use domicile_control::TokenScope;
+use domicile_control::{Area, Level, Scope, SourceName};
 use domicile_event::Stamp;
 use domicile_ledger::{Outcome, Reason};
 use domicile_log::{Decided, Decision, EventFrame, EventLog, EventReader, Position, ReadError};
-use domicile_workspace::{SourceNumber, WorkspaceId};
+use domicile_workspace::{ConfigVersion, SourceNumber};
 use futures::Stream;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -51,9 +51,9 @@ impl Default for LiveSeats {
 pub struct SourceNames(HashMap<SourceNumber, (String, String)>);
 
 impl SourceNames {
-    /// May wait for the disk.
-    pub fn of(cell: &Cell, workspace: &WorkspaceId) -> Result<Self, ApiError> {
-        let names = cell.control.source_names(workspace)?;
+    /// Those that the caller may see. May wait for the disk.
+    pub fn of(cell: &Cell, scope: &Scope) -> Result<Self, ApiError> {
+        let names = seen_sources(cell, scope)?;
         let by_number = names.into_iter().map(|name| (name.number, (name.id.to_string(), name.slug)));
         Ok(Self(by_number.collect()))
     }
@@ -66,12 +66,24 @@ impl SourceNames {
         self.0.keys().copied()
     }
 
-    /// Learns of sources that were made since.
-    fn learn(&mut self, cell: &Cell, workspace: &WorkspaceId) {
-        for source in cell.control.current().load().sources.values().filter(|source| source.workspace == *workspace) {
-            self.0.entry(source.number).or_insert_with(|| (source.id.to_string(), source.slug.clone()));
+}
+
+/// The sources, deleted ones too, that the caller's roles reach.
+pub(crate) fn seen_sources(cell: &Cell, scope: &Scope) -> Result<Vec<SourceName>, ApiError> {
+    let reach = scope.grants.reach(Area::Source, Level::Read);
+    cell.control.view(|view| {
+        let mut names = view.source_names(&scope.workspace)?;
+        if !reach.is_whole() {
+            let mut seen = Vec::new();
+            for name in names {
+                if reach.covers(name.id.as_str(), &view.labels_of(&scope.workspace, name.id.as_str())?) {
+                    seen.push(name);
+                }
+            }
+            names = seen;
         }
-    }
+        Ok(names)
+    })
 }
 
 /// One decided event, as people see it.
@@ -162,8 +174,10 @@ pub fn recent(log: &EventLog, names: &SourceNames, positions: u64, events: usize
 /// What a live view shows.
 pub struct LiveEvents {
     cell: Arc<Cell>,
-    scope: TokenScope,
+    scope: Scope,
     names: SourceNames,
+    /// The configuration that the names are of, at least.
+    learned_at: ConfigVersion,
     /// Only the source with this id or slug.
     only: Option<String>,
     reader: EventReader,
@@ -178,22 +192,23 @@ impl LiveEvents {
     /// are looked at. May wait for the disk.
     pub fn open(
         cell: &Arc<Cell>,
-        scope: TokenScope,
+        scope: Scope,
         only: Option<String>,
         from: Option<Position>,
     ) -> Result<Self, ApiError> {
         let Ok(seat) = Arc::clone(&cell.live.0).try_acquire_owned() else {
             return Err(ApiError::busy("all places for live views are taken; close one, or try again later"));
         };
-        let names = SourceNames::of(cell, &scope.workspace)?;
+        let learned_at = cell.control.current().load().version;
+        let names = SourceNames::of(cell, &scope)?;
         let end = cell.events.end();
         // Not so far back that it would be set to the end at once.
         let earliest = Position(end.0.saturating_sub(BEHIND_MAX)).max(cell.events.start());
         let from = from.map_or(end, |from| from.clamp(earliest, end));
         let reader = cell.events.reader("live view", from)?;
-        cell.control.note_view(&scope.actor(), &scope.workspace, "events", only.as_deref().unwrap_or("live"))?;
+        cell.control.note_view(&scope.actor, &scope.workspace, "events", only.as_deref().unwrap_or("live"))?;
         let checked_at = cell.world.clock.monotonic();
-        Ok(Self { cell: Arc::clone(cell), scope, names, only, reader, from, checked_at, _seat: seat })
+        Ok(Self { cell: Arc::clone(cell), scope, names, learned_at, only, reader, from, checked_at, _seat: seat })
     }
 
     /// The stream's pieces, until the log is closed or the token ends.
@@ -234,7 +249,7 @@ impl LiveEvents {
         let now = self.cell.world.clock.monotonic();
         if now.saturating_sub(self.checked_at) >= STILL_HERE {
             self.checked_at = now;
-            if self.cell.control.token_with_id(&self.scope.id)?.is_none() {
+            if self.cell.control.scope_again(&self.scope)?.is_none() {
                 return Ok(None);
             }
         }
@@ -249,8 +264,11 @@ impl LiveEvents {
         for _ in 0..FRAMES_PER_PIECE {
             let Some(frame) = self.reader.next()? else { break };
             let EventFrame::Decided(decided) = frame else { continue };
-            if self.names.get(decided.source).is_none() {
-                self.names.learn(&self.cell, &self.scope.workspace);
+            // An unknown source is another workspace's, or was made since the names were read.
+            let version = self.cell.control.current().load().version;
+            if self.names.get(decided.source).is_none() && self.learned_at != version {
+                self.names = SourceNames::of(&self.cell, &self.scope)?;
+                self.learned_at = version;
             }
             for seen in seen(&decided, &self.names, self.from) {
                 if self.only.as_ref().is_none_or(|only| *only == seen.source_id || *only == seen.source_slug) {

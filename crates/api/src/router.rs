@@ -1,34 +1,28 @@
-//! Every route of the API.
+//! Every route of the API, from the table of operations.
 
 use crate::answer::ApiError;
-use crate::ask::BODY_BYTES_MAX;
 use crate::cell::Cell;
-use crate::{balance, destinations, events, regions, sources, workspaces};
-use axum::Router;
+use crate::contract::{self, Answered, BODY_BYTES_MAX, Group, Operation, get};
+use crate::resources;
+use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
-use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::response::{IntoResponse, Response};
+use axum::Router;
 use http::{HeaderValue, header};
+use serde_json::Value;
 use std::sync::Arc;
+
+static ABOUT: &[Operation] = &[get("getOpenApi", "/openapi.json", "This document.").answer(Answered::Document)];
+static ABOUT_GROUP: &[Group] = &[Group { name: "About", operations: ABOUT }];
+
+fn groups() -> impl Iterator<Item = &'static Group> {
+    resources::GROUPS.iter().chain(ABOUT_GROUP)
+}
 
 /// The Public API under `/api`, to be merged with what else the cell's port serves.
 pub fn router(cell: Arc<Cell>) -> Router {
-    let routes = Router::new()
-        .route("/", get(workspaces::own))
-        .route("/workspaces", get(workspaces::list))
-        .route("/workspaces/{id}", get(workspaces::get).patch(workspaces::update))
-        .route("/regions", get(regions::list))
-        .route("/sources", get(sources::list).post(sources::create))
-        .route("/sources/{id}", get(sources::get).patch(sources::update).delete(sources::delete))
-        .route("/sources/{id}/writekey", post(sources::add_write_key))
-        .route("/sources/{id}/writekey/{key}", delete(sources::delete_write_key).patch(sources::update_write_key))
-        .route("/sources/{id}/connected-destinations", get(destinations::list_of_source))
-        .route("/destinations", get(destinations::list).post(destinations::create))
-        .route("/destinations/{id}", get(destinations::get).patch(destinations::update).delete(destinations::delete))
-        .route("/balance", get(balance::get))
-        .route("/events/live", get(events::live))
-        .route("/events/{message_id}", get(events::life))
+    let routes = contract::routes(groups())
         .fallback(|| async { ApiError::not_found("path") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -36,6 +30,18 @@ pub fn router(cell: Arc<Cell>) -> Router {
         .with_state(cell);
     // `/api/` is what a client makes of the base address and the path `/`.
     Router::new().nest("/api", routes.clone()).nest_service("/api/", routes)
+}
+
+/// The OpenAPI document of this cell.
+pub fn openapi(cell: &Cell) -> Value {
+    let server = cell.addresses.cells.get(&cell.region.id).map_or_else(String::new, Clone::clone);
+    contract::document(groups(), &format!("{server}/api"))
+}
+
+pub(crate) fn document(cell: &Cell) -> Response {
+    let mut response = Body::from(openapi(cell).to_string()).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// No answer is for a cache, and none is to be taken for a page.

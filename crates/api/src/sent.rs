@@ -15,7 +15,9 @@ enum State {
     Waiting,
     Delivered,
     Dead,
-    /// Delivered, dead or off; which of them is not remembered since the program's start.
+    /// Left out by one of the destination's filters.
+    Filtered,
+    /// Delivered, dead, off or filtered; which of them is not remembered since the program's start.
     Settled,
 }
 
@@ -26,16 +28,18 @@ impl State {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
             Self::Dead => "dead",
+            Self::Filtered => "filtered",
             Self::Settled => "settled",
         }
     }
 
-    fn of(found: &Found, figures: &DestinationFigures, last: Option<&Attempt>) -> Self {
+    fn of(found: &Found, figures: &DestinationFigures, last: Option<&Attempt>, left_out: bool) -> Self {
         let position = found.seen.position;
         let took = last.and_then(|attempt| attempt.status).is_some_and(|status| (200..300).contains(&status));
         match last {
             _ if position < figures.from => Self::Before,
             Some(_) if took => Self::Delivered,
+            _ if left_out => Self::Filtered,
             _ if position >= figures.position => Self::Waiting,
             Some(_) => Self::Dead,
             None => Self::Settled,
@@ -54,7 +58,8 @@ pub(crate) fn of(cell: &Cell, found: &Found, attempts: &[Attempt]) -> Vec<Value>
         let is_its =
             |attempt: &&Attempt| attempt.destination == destination.id && attempt.position == found.seen.position;
         let tries: Vec<&Attempt> = attempts.iter().filter(is_its).collect();
-        let state = State::of(found, &figures, tries.last().copied());
+        let left_out = cell.figures.left_out(&destination.id, found.seen.position);
+        let state = State::of(found, &figures, tries.last().copied(), left_out);
         Some(json!({
             "destinationId": destination.id.as_str(),
             "name": destination.name,
@@ -63,7 +68,7 @@ pub(crate) fn of(cell: &Cell, found: &Found, attempts: &[Attempt]) -> Vec<Value>
             "attempts": tries.into_iter().map(show_attempt).collect::<Vec<_>>(),
         }))
     };
-    snapshot.destinations.iter().filter(of_source).filter_map(show).collect()
+    snapshot.destinations.values().filter(of_source).filter_map(show).collect()
 }
 
 fn show_attempt(attempt: &Attempt) -> Value {

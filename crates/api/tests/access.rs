@@ -98,7 +98,7 @@ async fn unknown_paths_and_methods_are_json_too() {
         ("GET", "/sources/%ff", 400),
         ("GET", "/events/", 404),
         ("PUT", "/sources", 405),
-        ("POST", "/workspaces", 405),
+        ("DELETE", "/workspaces", 405),
         ("DELETE", "/balance", 405),
         ("GET", "/sources/x/writekey", 405),
     ] {

@@ -2,10 +2,10 @@
 
 use axum::Router;
 use axum::body::Body;
-use domicile_api::{Addresses, ArchiveView, Balance, BalanceKeeper, Cell, KeeperError};
+use domicile_api::{Addresses, ArchiveView, Balance, BalanceKeeper, Cell, KeeperError, Limits};
 use domicile_archive::{Archive, ArchiveSettings, FolderStore};
 use domicile_border::Border;
-use domicile_control::{Actor, DemoSecrets, DemoWorkspace, Store};
+use domicile_control::{Actor, Change, DemoSecrets, DemoWorkspace, Grants, NewToken, Store};
 use domicile_destinations::{Destinations, Settings};
 use domicile_event::Envelope;
 use domicile_ingest::{PublicUrl, PublicUrls};
@@ -85,12 +85,13 @@ fn open(folder: &Path) -> Opened {
         ArchiveSettings::default(),
     )
     .expect("opens");
+    let border = Border::new(world.clone(), &region, &topology.networks);
     let destinations = Destinations::new(
         world.clone(),
         region.id.clone(),
         current.clone(),
         events.clone(),
-        Border::new(world.clone(), &region, &topology.networks),
+        border.clone(),
         &index,
         Settings::default(),
     );
@@ -128,11 +129,13 @@ fn open(folder: &Path) -> Opened {
         region,
         addresses,
         control,
+        border,
         accepted,
         events,
         balance,
         archive: archive_view,
         figures,
+        limits: Limits::default(),
         live,
     };
     Opened { cell, parts }
@@ -269,18 +272,17 @@ impl Bed {
     pub fn stranger(&self) -> (String, SourceId) {
         let control = &self.cell.control;
         let workspace = control.create_workspace(&Actor::Operator, "stranger", "Stranger").expect("makes a workspace");
-        let source = domicile_control::NewSource {
-            slug: "web".to_owned(),
-            name: None,
-            kind: domicile_workspace::SourceKind::Website,
-            enabled: true,
-            ingestion_region: None,
-            strict: false,
-            rate_limit: None,
-        };
+        let source = domicile_control::NewSource::new("web", domicile_workspace::SourceKind::Website);
         let source = control.create_source(&Actor::Operator, &workspace.id, &source).expect("makes a source");
         let token = control.create_token(&Actor::Operator, &workspace.id, "t").expect("makes a token");
         (token.token, source.id.clone())
+    }
+
+    /// A token of the demo's workspace with these grants.
+    pub fn token(&self, grants: &Grants) -> String {
+        let new = NewToken { grants: grants.clone(), ..NewToken::new("walk") };
+        let make = |change: &mut Change<'_>| change.create_token(&self.demo.id, &new, &Grants::owner());
+        self.cell.control.change(&Actor::Operator, make).expect("makes a token").token
     }
 
     pub fn source_id(&self, slug: &str) -> String {

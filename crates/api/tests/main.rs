@@ -1,9 +1,20 @@
 //! The Public API from outside: requests in, answers out, over a cell whose logs, decision, archive and destinations are
 //! the real ones.
 
+mod asks;
 mod bed;
+mod things;
 
 mod access;
+mod audit;
 mod balance;
 mod configuration;
 mod events;
+mod every;
+mod figures;
+mod filters;
+mod functions;
+mod labels;
+mod plans;
+mod privacy;
+mod warehouses;

@@ -11,6 +11,13 @@ pub enum Purpose {
     Webhook,
     /// The operator's own command talks to a cell or an ingest point that was named on the command line.
     Command,
+    /// The cell's control store is in a PostgreSQL that the operator named.
+    ControlStore,
+    /// Events of a workspace go to its own warehouse, a PostgreSQL. Only this purpose and the control store's reach a
+    /// database.
+    Warehouse,
+    /// A person signs in at a provider that the workspace's owner named: its documents, its keys, a code for a token.
+    SignIn,
 }
 
 impl Purpose {
@@ -18,13 +25,16 @@ impl Purpose {
         match self {
             Self::Webhook => "webhook",
             Self::Command => "command",
+            Self::ControlStore => "control_store",
+            Self::Warehouse => "warehouse",
+            Self::SignIn => "sign_in",
         }
     }
 
     /// The vendor of the catalog who receives it, for transfers that name one. A customer's own host is none.
     pub(crate) fn vendor(self) -> Option<&'static str> {
         match self {
-            Self::Webhook | Self::Command => None,
+            Self::Webhook | Self::Command | Self::ControlStore | Self::Warehouse | Self::SignIn => None,
         }
     }
 }
@@ -34,7 +44,9 @@ impl Purpose {
 pub struct Ask {
     pub workspace: WorkspaceId,
     pub purpose: Purpose,
-    /// `http://` or `https://` with host, port and path; from the customer's settings, never from an event.
+    /// `http://` or `https://` with host, port and path; from the customer's settings, never from an event. For
+    /// [`Purpose::ControlStore`] and [`Purpose::Warehouse`]: `postgres://` with host and port, and `sslmode` in the query;
+    /// no user and no password.
     pub url: String,
     /// Where the customer says that the host is. Asked for whenever the operator's `networks` do not say it.
     pub declared: Option<Country>,

@@ -43,12 +43,14 @@ mod permit;
 
 mod line;
 mod outside;
+mod pipe;
 mod request;
 
 pub use ask::{Ask, Purpose};
 pub use line::{Line, SendError, Stage};
 pub use outside::{Outside, Stream};
 pub use permit::{Border, Granted, Permit};
+pub use pipe::Pipe;
 pub use policy::Rule;
 pub use refusal::{Code, Refusal};
 pub use request::{Answer, BodyEnd, Limits};

@@ -142,16 +142,10 @@ impl Border {
 
     async fn connect_to(&self, address: SocketAddr, granted: &Granted) -> Result<Connection, SendError> {
         let plain = self.outside.connect(address).await.map_err(|error| SendError::Unreachable { address, error })?;
-        let stream: Box<dyn Stream> = match granted.target.scheme {
+        let stream = match granted.target.scheme {
             Scheme::Http => plain,
-            Scheme::Https => {
-                let tls = |error| SendError::Tls { address, error };
-                let name = match &granted.target.host {
-                    Host::Name(name) => ServerName::try_from(name.clone()).map_err(|e| tls(io::Error::other(e)))?,
-                    Host::Address(address) => ServerName::from(*address),
-                };
-                Box::new(self.tls.connect(name, plain).await.map_err(tls)?)
-            }
+            Scheme::Https => self.wrap(plain, address, granted, &self.tls).await?,
+            Scheme::Postgres(_) => return Err(SendError::Request("the permit is for a database")),
         };
         let mut http = http1::Builder::new();
         http.max_buf_size(HEAD_BYTES_MAX);
@@ -159,6 +153,22 @@ impl Border {
         // How the connection ends is told by the request that was on it.
         let driver = tokio::spawn(async move { drop(driver.await) });
         Ok(Connection { sender, address, driver })
+    }
+
+    /// TLS over a connection, valid for the host of the permit.
+    pub(crate) async fn wrap(
+        &self,
+        plain: Box<dyn Stream>,
+        address: SocketAddr,
+        granted: &Granted,
+        tls: &TlsConnector,
+    ) -> Result<Box<dyn Stream>, SendError> {
+        let failed = |error| SendError::Tls { address, error };
+        let name = match &granted.target.host {
+            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|e| failed(io::Error::other(e)))?,
+            Host::Address(address) => ServerName::from(*address),
+        };
+        Ok(Box::new(tls.connect(name, plain).await.map_err(failed)?))
     }
 }
 
@@ -286,8 +296,8 @@ impl Line {
 }
 
 /// TLS 1.2 and 1.3 with the public certificate authorities and `roots`, by the world's clock. Sessions are not resumed:
-/// a ticket would tie connections of different workspaces together.
-pub(crate) fn tls(world: &World, roots: &[CertificateDer<'_>]) -> TlsConnector {
+/// a ticket would tie connections of different workspaces together. `protocol`: what is spoken inside, as ALPN names it.
+pub(crate) fn tls(world: &World, roots: &[CertificateDer<'_>], protocol: &[u8]) -> TlsConnector {
     let mut trusted = rustls::RootCertStore::empty();
     trusted.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     trusted.add_parsable_certificates(roots.iter().cloned().map(CertificateDer::into_owned));
@@ -298,7 +308,7 @@ pub(crate) fn tls(world: &World, roots: &[CertificateDer<'_>]) -> TlsConnector {
         .expect("the provider has cipher suites for TLS 1.2 and 1.3")
         .with_root_certificates(trusted)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     TlsConnector::from(Arc::new(config))
 }

@@ -6,7 +6,7 @@ use crate::line::tls;
 use crate::outside::{Outside, System};
 use crate::policy::{NoRule, Rule, rule_for};
 use crate::refusal::{Code, Fault, Refusal};
-use crate::target::{Host, Target};
+use crate::target::{Host, Scheme, SslMode, Target};
 use arc_swap::ArcSwap;
 use domicile_region::{BorderPolicy, Country, Network, NetworkCountry, Region, RegionId};
 use domicile_world::World;
@@ -20,6 +20,9 @@ use tokio_rustls::TlsConnector;
 const RESOLVE: Duration = Duration::from_secs(5);
 /// A name with more addresses is refused: judging and trying them all would be the partner's choice of our work.
 const ADDRESSES_MAX: usize = 64;
+/// What is spoken inside TLS, as ALPN names it.
+const HTTP: &[u8] = b"http/1.1";
+const POSTGRES: &[u8] = b"postgresql";
 
 /// One region's border. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +34,7 @@ pub struct Border {
     own: Arc<[SocketAddr]>,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) tls: TlsConnector,
+    pub(crate) database_tls: TlsConnector,
 }
 
 /// What a permit says: who, why, which host, which addresses, which country, under which rule.
@@ -41,6 +45,8 @@ pub struct Granted {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) country: Country,
     pub(crate) rule: Rule,
+    /// Whether all its addresses are in networks of the operator's.
+    pub(crate) listed: bool,
     /// The policy that it was judged under: another one makes it void.
     under: Arc<BorderPolicy>,
     /// Monotonic time.
@@ -97,7 +103,8 @@ impl Border {
     /// `networks`: the topology's private ranges.
     pub fn new(world: World, region: &Region, networks: &[Network]) -> Self {
         Self {
-            tls: tls(&world, &[]),
+            tls: tls(&world, &[], HTTP),
+            database_tls: tls(&world, &[], POSTGRES),
             world,
             region: region.id.clone(),
             policy: Arc::new(ArcSwap::from_pointee(region.border.clone())),
@@ -109,7 +116,7 @@ impl Border {
 
     /// Trusts these certificate authorities too. One that can't be read is left out.
     pub fn with_roots(self, roots: &[CertificateDer<'_>]) -> Self {
-        Self { tls: tls(&self.world, roots), ..self }
+        Self { tls: tls(&self.world, roots, HTTP), database_tls: tls(&self.world, roots, POSTGRES), ..self }
     }
 
     /// Goes out by another network: a simulation.
@@ -163,14 +170,17 @@ impl Border {
     }
 
     async fn judge(&self, ask: Ask) -> Result<Granted, Refusal> {
-        let target = match Target::read(&ask.url) {
+        let target = match Target::of(&ask) {
             Ok(target) => target,
             Err(fault) => return Err(fault.refusal(&self.region, &ask, None)),
         };
         let under = self.policy.load_full();
         let judged_at = self.world.clock.monotonic();
         match self.judge_target(&ask, &target, &under).await {
-            Ok((addresses, country, rule)) => Ok(Granted { ask, target, addresses, country, rule, under, judged_at }),
+            Ok((addresses, country, rule)) => {
+                let listed = addresses.iter().all(|address| self.is_listed(address.ip()));
+                Ok(Granted { ask, target, addresses, country, rule, listed, under, judged_at })
+            }
             Err(fault) => {
                 let host = (target.host.to_string(), target.port);
                 Err(fault.refusal(&self.region, &ask, Some(host)))
@@ -191,6 +201,10 @@ impl Border {
             if country.is_some_and(|country| country != here) {
                 let fault = Fault::new(Code::CountryContradicted, "its addresses are in more than one country");
                 return Err(fault.at(address).within(here));
+            }
+            if target.scheme == Scheme::Postgres(SslMode::Disable) && !self.is_listed(address) {
+                let what = "the database is in none of the operator's networks, and its address says not to use TLS";
+                return Err(Fault::new(Code::PlaintextRefused, what).at(address));
             }
             country = Some(here);
         }
@@ -237,6 +251,10 @@ impl Border {
             }
         });
         Ok(addresses)
+    }
+
+    fn is_listed(&self, address: IpAddr) -> bool {
+        matches!(place(address, &self.networks), Place::Listed(..))
     }
 
     /// Where an address is, if it may be connected to at all.

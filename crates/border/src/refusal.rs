@@ -29,6 +29,8 @@ pub enum Code {
     CountryContradicted,
     CountryRefused,
     TransferExpired,
+    /// A database outside of the operator's networks is spoken to under TLS only.
+    PlaintextRefused,
 }
 
 impl Code {
@@ -48,6 +50,7 @@ impl Code {
             Self::CountryContradicted => "country_contradicted",
             Self::CountryRefused => "country_refused",
             Self::TransferExpired => "transfer_expired",
+            Self::PlaintextRefused => "plaintext_refused",
         }
     }
 
@@ -71,6 +74,9 @@ impl Code {
                 "use a host in an allowed country, or let the operator add a transfer to the region's `border`"
             }
             Self::TransferExpired => "let the operator renew the transfer in topology.yml; what waits is sent then",
+            Self::PlaintextRefused => {
+                "leave out `sslmode=disable`, or list the database's network under `networks` in topology.yml"
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! form, and hosts that `http::Uri` does not read the same.
 
 use crate::refusal::{Code, Fault};
+use crate::{Ask, Purpose};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,6 +16,18 @@ const URL_BYTES_MAX: usize = 4_096;
 pub(crate) enum Scheme {
     Http,
     Https,
+    /// PostgreSQL's own protocol, which begins in the clear and asks for TLS.
+    Postgres(SslMode),
+}
+
+/// What a database's address says about TLS. A certificate must always be valid for the name that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SslMode {
+    /// Nothing is said: TLS is required, but in a network of the operator's it is taken only when it is offered.
+    Unsaid,
+    Require,
+    /// In the clear; only in a network of the operator's.
+    Disable,
 }
 
 /// A host in its one canonical form.
@@ -44,7 +57,43 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Where an ask points. Databases are for the control store and warehouses alone, and these for databases.
+    pub fn of(ask: &Ask) -> Result<Self, Fault> {
+        match ask.purpose {
+            Purpose::ControlStore | Purpose::Warehouse => Self::read_database(&ask.url),
+            Purpose::Webhook | Purpose::Command | Purpose::SignIn => Self::read(&ask.url),
+        }
+    }
+
+    /// Reads the URL of a partner who speaks HTTP.
     pub fn read(url: &str) -> Result<Self, Fault> {
+        let target = Self::read_as(url, |scheme, _| match scheme {
+            "http" => Ok(Scheme::Http),
+            "https" => Ok(Scheme::Https),
+            _ => Err(Fault::new(Code::SchemeRefused, "it does not begin with http:// or https://")),
+        })?;
+        if PORTS_REFUSED.binary_search(&target.port).is_ok() {
+            return Err(Fault::new(Code::PortRefused, "the port belongs to a service that is not HTTP"));
+        }
+        Ok(target)
+    }
+
+    fn read_database(url: &str) -> Result<Self, Fault> {
+        Self::read_as(url, |scheme, rest| {
+            if !matches!(scheme, "postgres" | "postgresql") {
+                return Err(Fault::new(Code::SchemeRefused, "it does not begin with postgres://"));
+            }
+            let query = rest.split_once('?').map_or("", |(_, query)| query);
+            match query.split('&').find_map(|pair| pair.strip_prefix("sslmode=")) {
+                None => Ok(Scheme::Postgres(SslMode::Unsaid)),
+                Some("require" | "verify-full") => Ok(Scheme::Postgres(SslMode::Require)),
+                Some("disable") => Ok(Scheme::Postgres(SslMode::Disable)),
+                Some(_) => Err(Fault::new(Code::UrlInvalid, "`sslmode` is not one of: disable, require, verify-full")),
+            }
+        })
+    }
+
+    fn read_as(url: &str, scheme_of: impl FnOnce(&str, &str) -> Result<Scheme, Fault>) -> Result<Self, Fault> {
         if url.len() > URL_BYTES_MAX {
             return Err(Fault::new(Code::UrlInvalid, "it is longer than 4,096 bytes"));
         }
@@ -59,13 +108,9 @@ impl Target {
             return Err(Fault::new(Code::UrlInvalid, "a fragment (`#`)"));
         }
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(Fault::new(Code::SchemeRefused, "it does not begin with http:// or https://"));
+            return Err(Fault::new(Code::SchemeRefused, "it begins with no scheme and `://`"));
         };
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            _ => return Err(Fault::new(Code::SchemeRefused, "it does not begin with http:// or https://")),
-        };
+        let scheme = scheme_of(&scheme.to_ascii_lowercase(), rest)?;
         let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
         if authority.contains('@') {
             return Err(Fault::new(Code::UserinfoRefused, "a user name or password stands before the host"));
@@ -73,9 +118,6 @@ impl Target {
         let (host, port) = split_port(authority)?;
         let target = Self { scheme, host: read_host(host)?, port: port.unwrap_or(default_port(scheme)) };
         target.agrees_with(url)?;
-        if PORTS_REFUSED.binary_search(&target.port).is_ok() {
-            return Err(Fault::new(Code::PortRefused, "the port belongs to a service that is not HTTP"));
-        }
         Ok(target)
     }
 
@@ -110,6 +152,7 @@ fn default_port(scheme: Scheme) -> u16 {
     match scheme {
         Scheme::Http => 80,
         Scheme::Https => 443,
+        Scheme::Postgres(_) => 5432,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The border from outside: what it refuses, where it connects, and what comes back.
 
 mod attacks;
+mod databases;
 mod lines;
 mod names;
 mod policy;

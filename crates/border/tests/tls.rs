@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// Every name is 127.0.0.1.
-struct Loopback;
+pub struct Loopback;
 
 #[async_trait]
 impl Outside for Loopback {
@@ -30,28 +30,28 @@ impl Outside for Loopback {
     }
 }
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
     }
 
-    fn root(&self) -> CertificateDer<'static> {
+    pub fn root(&self) -> CertificateDer<'static> {
         self.0.as_ref().der().clone()
     }
 
-    /// A TLS server on loopback with a certificate for `name`, valid in the years `from` to `until`.
-    async fn partner(&self, name: &str, from: i32, until: i32) -> u16 {
+    /// What a server has that shows a certificate for `name`, valid in the years `from` to `until`.
+    pub fn config(&self, name: &str, from: i32, until: i32) -> rustls::ServerConfig {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         params.not_before = rcgen::date_time_ymd(from, 1, 1);
         params.not_after = rcgen::date_time_ymd(until, 1, 1);
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+        rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
@@ -59,7 +59,12 @@ impl Authority {
                 vec![certificate.der().clone()],
                 PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
             )
-            .expect("a certificate and its key");
+            .expect("a certificate and its key")
+    }
+
+    /// A TLS server on loopback with a certificate for `name`, valid in the years `from` to `until`.
+    async fn partner(&self, name: &str, from: i32, until: i32) -> u16 {
+        let config = self.config(name, from, until);
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();

@@ -3,12 +3,12 @@
 use crate::page::{render, render_as};
 use crate::router::Console;
 use crate::row::Row;
-use crate::sign_in::signed_in;
+use crate::entry::{self, Entry};
 use askama::Template;
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use domicile_api::{ApiError, Cell, LiveEvents, SourceNames, recent, stream};
-use domicile_control::TokenScope;
+use domicile_control::Scope;
 use domicile_ledger::{Hour, Outcome, Sheet};
 use domicile_log::Position;
 use domicile_workspace::{Source, Workspace};
@@ -62,10 +62,9 @@ pub(crate) fn fault(error: &ApiError) -> Response {
 }
 
 pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> Response {
-    let scope = match signed_in(&console, &headers).await {
-        Ok(Some(scope)) => scope,
-        Ok(None) => return Redirect::to("/sign-in").into_response(),
-        Err(error) => return fault(&error),
+    let scope = match entry::scope(&console, &headers).await {
+        Ok(scope) => scope,
+        Err(response) => return response,
     };
     match console.cell.blocking(move |cell| overview(cell, &scope)).await {
         Ok(page) => render(&page),
@@ -73,7 +72,7 @@ pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> 
     }
 }
 
-fn overview(cell: &Cell, scope: &TokenScope) -> Result<OverviewPage, ApiError> {
+fn overview(cell: &Cell, scope: &Scope) -> Result<OverviewPage, ApiError> {
     let snapshot = cell.control.current().load();
     let workspace: &Workspace = snapshot.workspace(&scope.workspace).ok_or(domicile_control::Resource::Workspace)?;
     let mut own: Vec<&Arc<Source>> =
@@ -82,9 +81,9 @@ fn overview(cell: &Cell, scope: &TokenScope) -> Result<OverviewPage, ApiError> {
     let since = Hour(Hour::of(cell.world.clock.now()).0 - DAY_HOURS);
     let sheet = cell.balance.sheet(&own.iter().map(|source| source.number).collect(), Some(since), &[]);
 
-    cell.control.note_view(&scope.actor(), &scope.workspace, "events", "console")?;
+    cell.control.note_view(&scope.actor, &scope.workspace, "events", "console")?;
     let from = cell.events.end();
-    let names = SourceNames::of(cell, &scope.workspace)?;
+    let names = SourceNames::of(cell, scope)?;
     let mut events: Vec<Row> =
         recent(&cell.events, &names, RECENT_POSITIONS, RECENT_EVENTS)?.iter().map(Row::of).collect();
     events.reverse();
@@ -124,9 +123,9 @@ fn source_row(cell: &Cell, source: &Source, sheet: &Sheet) -> SourceRow {
 
 /// The events from `?from=POSITION` on, for the page's script. 204 tells a browser not to try again.
 pub(crate) async fn live(State(console): State<Console>, headers: HeaderMap, uri: Uri) -> Response {
-    let scope = match signed_in(&console, &headers).await {
-        Ok(Some(scope)) => scope,
-        Ok(None) => return StatusCode::NO_CONTENT.into_response(),
+    let scope = match entry::entry(&console, &headers).await {
+        Ok(Entry::In(scope)) => scope,
+        Ok(_) => return StatusCode::NO_CONTENT.into_response(),
         Err(error) => return error.into_response(),
     };
     let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());

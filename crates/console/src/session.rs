@@ -1,9 +1,11 @@
-//! Sessions: who is signed in. In memory only; a restart signs everyone out.
+//! Sessions of who signed in with a token, and the cookies of all sessions. People have theirs in the control store; these
+//! are in memory only, and a restart signs them out.
 //!
 //! - A session's id is 256 random bits, made anew at each sign-in, and kept nowhere but in the browser and in this map.
 //! - It ends 12 hours after the sign-in, with its token, or when the browser signs out.
 
 use data_encoding::HEXLOWER;
+use domicile_control::SESSION_MS;
 use domicile_world::World;
 use http::{HeaderMap, HeaderValue, header};
 use std::collections::HashMap;
@@ -68,6 +70,10 @@ impl Sessions {
 pub(crate) struct Cookie {
     name: String,
     secure: bool,
+    /// Whether it comes along when another site leads here.
+    lax: bool,
+    path: &'static str,
+    age_s: u64,
 }
 
 impl Cookie {
@@ -75,7 +81,12 @@ impl Cookie {
     /// cell's public address; with https, the cookie goes nowhere without it.
     pub fn of(region: &str, url: Option<&str>) -> Self {
         let secure = url.is_some_and(|url| url.starts_with("https://"));
-        Self { name: format!("domicile-{region}"), secure }
+        Self { name: format!("domicile-{region}"), secure, lax: false, path: "/", age_s: SESSION_MS.unsigned_abs() / 1_000 }
+    }
+
+    /// A cookie that comes along when another site leads the browser below `path`; for `age_s` seconds.
+    pub fn lax(name: &str, url: Option<&str>, path: &'static str, age_s: i64) -> Self {
+        Self { lax: true, path, age_s: age_s.unsigned_abs(), ..Self::of(name, url) }
     }
 
     pub fn read<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
@@ -85,7 +96,7 @@ impl Cookie {
     }
 
     pub fn set(&self, id: &str) -> Option<HeaderValue> {
-        self.header(id, LIFE.as_secs())
+        self.header(id, self.age_s)
     }
 
     pub fn clear(&self) -> Option<HeaderValue> {
@@ -94,7 +105,9 @@ impl Cookie {
 
     fn header(&self, value: &str, age_s: u64) -> Option<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
-        let text = format!("{}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}", self.name);
+        let site = if self.lax { "Lax" } else { "Strict" };
+        let (name, path) = (&self.name, self.path);
+        let text = format!("{name}={value}; Path={path}; Max-Age={age_s}; HttpOnly; SameSite={site}{secure}");
         HeaderValue::try_from(text).ok()
     }
 }

@@ -1,10 +1,12 @@
-//! The audit trail: who changed or looked at what. It only grows; triggers in the database hold that.
+//! The audit trail: who changed or looked at what. It only grows; guards in the database hold that.
 
-use crate::store::Change;
-use crate::{ControlError, Resource, Store, StoreError};
+use crate::change::Change;
+use crate::db::{DbError, Row, ToValue, Value as Column, values};
+use crate::page::{List, Listed, Page};
+use crate::view::View;
+use crate::{ControlError, Resource};
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
-use rusqlite::params;
 use serde_json::Value;
 
 /// Who makes a change.
@@ -12,22 +14,26 @@ use serde_json::Value;
 pub enum Actor {
     /// Who runs the program: the demo's set-up, commands on the machine itself.
     Operator,
+    /// Someone who signed in. `name`: the e-mail address.
+    User { id: String, name: String },
     /// Someone with an API token.
     Token { id: String, name: String },
 }
 
 impl Actor {
-    fn code(&self) -> String {
+    /// `operator`, `user:ID` or `token:ID`.
+    pub fn code(&self) -> String {
         match self {
             Self::Operator => "operator".to_owned(),
+            Self::User { id, .. } => format!("user:{id}"),
             Self::Token { id, .. } => format!("token:{id}"),
         }
     }
 
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Operator => "operator",
-            Self::Token { name, .. } => name,
+            Self::User { name, .. } | Self::Token { name, .. } => name,
         }
     }
 }
@@ -38,7 +44,7 @@ pub struct AuditEntry {
     /// Goes up; a page ends with one and the next begins after it.
     pub number: u64,
     pub at: Millis,
-    /// `operator` or `token:ID`.
+    /// `operator`, `user:ID` or `token:ID`.
     pub actor: String,
     pub actor_name: String,
     /// Segment's word where it has one, for example `Source Modified`; destinations are `Integration …`.
@@ -53,88 +59,137 @@ pub struct AuditEntry {
     pub config_version: u64,
 }
 
+/// Which entries of a trail are wanted; what is `None` is not asked for.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub resource_id: Option<String>,
+    /// `source` and so on.
+    pub resource_kind: Option<String>,
+    /// `Source Modified` and so on.
+    pub kind: Option<String>,
+    /// `user:ID` and so on.
+    pub actor: Option<String>,
+    /// From this moment on.
+    pub from: Option<Millis>,
+    /// Before this moment.
+    pub until: Option<Millis>,
+}
+
 /// What an entry is about.
 pub(crate) struct Resourced<'a> {
-    pub(crate) workspace: u32,
+    /// `None`: the account or the cell.
+    pub(crate) workspace: Option<u32>,
     pub(crate) resource: Resource,
     pub(crate) id: &'a str,
     pub(crate) name: &'a str,
 }
 
+const INSERT: &str = "INSERT INTO audit (at, actor, actor_name, workspace, type, resource_kind, resource_id,
+                                         resource_name, before, after, config_version)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
 pub(crate) fn insert(
     change: &Change<'_>,
-    kind: &'static str,
+    kind: &str,
     of: &Resourced<'_>,
     before: Option<Value>,
     after: Option<Value>,
-) -> rusqlite::Result<()> {
-    change
-        .db
-        .prepare_cached(
-            "INSERT INTO audit (at, actor, actor_name, workspace, type, resource_kind, resource_id, resource_name,
-                                before, after, config_version)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, (SELECT config_version FROM meta) + 1)",
-        )?
-        .execute(params![
-            change.at.0,
-            change.by.code(),
-            change.by.name(),
-            of.workspace,
-            kind,
-            of.resource.as_str(),
-            of.id,
-            of.name,
-            before.map(|value| value.to_string()),
-            after.map(|value| value.to_string()),
-        ])?;
-    Ok(())
+) -> Result<(), ControlError> {
+    let values = values![
+        change.now,
+        change.by().code(),
+        change.by().name(),
+        of.workspace,
+        kind,
+        of.resource.as_str(),
+        of.id,
+        of.name,
+        before.map(|value| value.to_string()),
+        after.map(|value| value.to_string()),
+        change.makes(),
+    ];
+    change.run("write the audit trail", INSERT, values).map(drop)
 }
 
-impl Store {
-    /// Notes that someone looks at payload: `what` says at which (`event`, or `events` for a live view). Call it before
-    /// the payload is shown, and show nothing when it fails.
-    pub fn note_view(&self, by: &Actor, workspace: &WorkspaceId, what: &str, id: &str) -> Result<(), ControlError> {
-        self.note(by, |change| {
-            let number = change.workspace(workspace)?;
-            change.run(
-                "note a view",
-                "INSERT INTO audit (at, actor, actor_name, workspace, type, resource_kind, resource_id, resource_name,
-                                    config_version)
-                 VALUES (?1, ?2, ?3, ?4, 'Payload Viewed', ?5, ?6, ?6, (SELECT config_version FROM meta))",
-                params![change.at.0, by.code(), by.name(), number, what, id],
-            )?;
-            Ok(())
-        })
+impl Change<'_> {
+    /// Notes that someone looks at payload: `what` says at which (`event`, or `events` for a live view). Show nothing
+    /// when the change fails. It is no change of the configuration: the version stays.
+    pub fn note_view(&mut self, workspace: &WorkspaceId, what: &str, id: &str) -> Result<(), ControlError> {
+        let number = self.workspace_number(workspace)?;
+        let (by, seen_under) = (self.by(), self.version()?);
+        let nothing: Option<String> = None;
+        let values = values![
+            self.now,
+            by.code(),
+            by.name(),
+            number,
+            "Payload Viewed",
+            what,
+            id,
+            id,
+            nothing,
+            nothing,
+            seen_under
+        ];
+        self.run("note a view", INSERT, values).map(drop)
     }
+}
 
-    /// Up to `limit` entries of a workspace after entry number `after` (0: from the first), oldest first.
-    pub fn audit(&self, workspace: &WorkspaceId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read("read the audit trail", |db| {
-            db.prepare_cached(
-                "SELECT a.number, at, actor, actor_name, type, resource_kind, resource_id, resource_name, before, after,
-                        config_version
-                 FROM audit a JOIN workspaces w ON w.number = a.workspace
-                 WHERE w.id = ?1 AND a.number > ?2 ORDER BY a.number LIMIT ?3",
-            )?
-            .query_map(params![workspace.as_str(), after, limit], |row| {
-                let json = |n| -> rusqlite::Result<Option<Value>> {
-                    Ok(row.get::<_, Option<String>>(n)?.and_then(|text| serde_json::from_str(&text).ok()))
-                };
-                Ok(AuditEntry {
-                    number: row.get(0)?,
-                    at: Millis(row.get(1)?),
-                    actor: row.get(2)?,
-                    actor_name: row.get(3)?,
-                    kind: row.get(4)?,
-                    resource_kind: row.get(5)?,
-                    resource_id: row.get(6)?,
-                    resource_name: row.get(7)?,
-                    before: json(8)?,
-                    after: json(9)?,
-                    config_version: row.get(10)?,
-                })
-            })?
-            .collect()
-        })
+const COLUMNS: &str =
+    "number, at, actor, actor_name, type, resource_kind, resource_id, resource_name, before, after, config_version";
+
+impl View<'_> {
+    /// A page of a workspace's trail, oldest first ([`Page::last`] gives the newest entries).
+    pub fn audit(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &AuditFilter,
+        page: &Page,
+    ) -> Result<Listed<AuditEntry>, ControlError> {
+        let mut values = vec![self.workspace_number(workspace)?.to_value()];
+        let mut from = "audit WHERE workspace = ?1".to_owned();
+        let wanted: [(&str, Column); 6] = [
+            ("resource_id =", filter.resource_id.to_value()),
+            ("resource_kind =", filter.resource_kind.to_value()),
+            ("type =", filter.kind.to_value()),
+            ("actor =", filter.actor.to_value()),
+            ("at >=", filter.from.to_value()),
+            ("at <", filter.until.to_value()),
+        ];
+        for (condition, value) in wanted {
+            if value != Column::Null {
+                values.push(value);
+                from.push_str(&format!(" AND {condition} ?{}", values.len()));
+            }
+        }
+        let list = List {
+            doing: "read the audit trail",
+            columns: COLUMNS,
+            from: &from,
+            count_from: &from,
+            number: "number",
+            values: &values,
+        };
+        self.page(&list, page, entry)
     }
+}
+
+/// The number stands twice, because a page's rows begin with it.
+fn entry(row: &Row) -> Result<AuditEntry, DbError> {
+    let json = |n| -> Result<Option<Value>, DbError> {
+        Ok(row.get::<Option<String>>(n)?.and_then(|text| serde_json::from_str(&text).ok()))
+    };
+    Ok(AuditEntry {
+        number: row.get(1)?,
+        at: row.get(2)?,
+        actor: row.get(3)?,
+        actor_name: row.get(4)?,
+        kind: row.get(5)?,
+        resource_kind: row.get(6)?,
+        resource_id: row.get(7)?,
+        resource_name: row.get(8)?,
+        before: json(9)?,
+        after: json(10)?,
+        config_version: row.get(11)?,
+    })
 }

@@ -1,8 +1,8 @@
 //! What can go wrong with the store as a whole, and with one change.
 
+use crate::db::{DbError, Fault};
 use domicile_keys::KeyError;
 use domicile_region::RegionId;
-use rusqlite::ErrorCode;
 use std::fmt;
 
 /// Why the store can't be opened, read or written.
@@ -33,59 +33,81 @@ pub enum StoreError {
     Damaged { file: String, what: String },
     #[error("{file}: {error}\n  mend: see that the folder exists and that this user may write to it")]
     Io { file: String, error: std::io::Error },
-    #[error(
-        "{file}: could not {doing}: {error}\n  mend: see that the disk has room, and that this user may write to the file and its folder"
-    )]
-    Sql { file: String, doing: &'static str, error: rusqlite::Error },
+    #[error("{file}: could not {doing}: {error}\n  mend: {}", error.mend())]
+    Sql { file: String, doing: &'static str, error: DbError },
     /// A secret that can't be sealed, or one that the region's key does not open.
-    #[error(
-        "{file}: the secrets of destination `{id}`: {error}\n  mend: restore `keys/` and this file from one backup"
-    )]
+    #[error("{file}: the secrets of `{id}`: {error}\n  mend: restore `keys/` and this file from one backup")]
     Secret { file: String, id: String, error: KeyError },
 }
 
 impl StoreError {
-    pub(crate) fn sql(file: &str, doing: &'static str, error: rusqlite::Error) -> Self {
-        let file = file.to_owned();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Self::NotOurs { file },
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { file, what: error.to_string() },
-            _ => Self::Sql { file, doing, error },
+    pub(crate) fn sql(at: &str, doing: &'static str, error: DbError) -> Self {
+        let file = at.to_owned();
+        match error.fault {
+            Fault::NotADatabase => Self::NotOurs { file },
+            Fault::Damaged => Self::Damaged { file, what: error.to_string() },
+            Fault::Passes | Fault::Lasts => Self::Sql { file, doing, error },
         }
     }
 
     /// Whether the same call may succeed later without anybody mending anything but room on the disk.
     pub fn passes(&self) -> bool {
-        let Self::Sql { error, .. } = self else { return false };
-        matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-        )
+        matches!(self, Self::Sql { error, .. } if error.fault == Fault::Passes)
     }
 }
 
-/// A kind of thing that has an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    Workspace,
-    Source,
-    WriteKey,
-    Destination,
-    Token,
-    Event,
-}
-
-impl Resource {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Workspace => "workspace",
-            Self::Source => "source",
-            Self::WriteKey => "write key",
-            Self::Destination => "destination",
-            Self::Token => "token",
-            Self::Event => "event",
+macro_rules! resources {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
+        /// A kind of thing that has an id.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Resource {
+            $($(#[$doc])* $name),*
         }
-    }
+
+        impl Resource {
+            /// For people and for the audit trail.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word),*
+                }
+            }
+        }
+    };
+}
+
+resources! {
+    Account = "account",
+    Entitlement = "entitlement",
+    Workspace = "workspace",
+    Source = "source",
+    WriteKey = "write key",
+    Destination = "destination",
+    Subscription = "subscription",
+    Filter = "filter",
+    Warehouse = "warehouse",
+    Function = "function",
+    FunctionVersion = "function version",
+    FunctionInstance = "function instance",
+    TrackingPlan = "tracking plan",
+    Rule = "rule",
+    Transformation = "transformation",
+    Label = "label",
+    User = "user",
+    Group = "user group",
+    Invite = "invite",
+    IdentityProvider = "identity provider",
+    Token = "token",
+    Regulation = "regulation",
+    Suppression = "suppression",
+    ReverseEtlModel = "reverse ETL model",
+    Sync = "sync",
+    Transfer = "transfer",
+    Event = "event",
+    Region = "region",
+    CatalogEntry = "entry of the catalog",
+    /// Something that the caller may not even see.
+    Thing = "thing",
 }
 
 impl fmt::Display for Resource {
@@ -106,6 +128,15 @@ pub enum ControlError {
     /// It does not fit what is there.
     #[error("{what}; {mend}")]
     Conflict { what: String, mend: String },
+    /// Who asks may not do this.
+    #[error("{what}; {mend}")]
+    Refused { what: String, mend: String },
+    /// It was changed since the caller read it. `version`: what it has now.
+    #[error("the {resource} was changed meanwhile: its version is {version}; read it again and repeat the change")]
+    Stale { resource: Resource, version: u64 },
+    /// The key of an earlier request came with another request.
+    #[error("the idempotency key was used for another request; use a new key for each request")]
+    KeyReused,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,41 +1,103 @@
 //! The control store of a cell, and the rules over it: workspaces, sources, write keys, destinations, tokens, audit trail.
 //!
 //! ```text
-//! api, console ──► Store::create_source … ──► one transaction: rows, audit entry, version + 1 ──► Current::put(snapshot)
-//!                                                                                             └─► ingest, process, consumers
+//! api, console ──► Store::change(by, |tx| tx.create_source(…) …) ──► one transaction: rows, audit entries, version + 1
+//!             └──► Store::view(|v| v.sources(…) …)                                └──► Current::put(snapshot)
+//!                                                                                        └─► ingest, process, consumers
 //! ```
 //!
-//! Knows SQL, knows no HTTP. All functions are synchronous and wait for the disk: call them on a blocking thread.
+//! Knows SQL, knows no HTTP. All functions are synchronous and wait for the database: call them on a blocking thread.
 //!
-//! - A store belongs to one region, and so does each workspace in it: SQL triggers refuse any change of either, whoever
-//!   asks. There is no function that takes a region.
-//! - A change is whole: its rows, its audit entry and the new configuration version are one transaction, and the snapshot
+//! - A store belongs to one region, and so does each workspace in it: guards in the database refuse any change of either,
+//!   whoever asks. There is no function that takes a region.
+//! - A change is whole: its rows, its audit entries and the new configuration version are one transaction, and the snapshot
 //!   that it makes is read inside it. Who loads [`Current`](domicile_workspace::Current) sees all of a change or none.
+//! - Rules are methods of [`Change`] and [`View`], so that several of them are one change. Each object has the version of
+//!   its last change; who names the one that he read is refused when it is no longer that ([`ControlError::Stale`]).
 //! - Every function that touches a workspace's things is given the workspace, and finds nothing of another one.
-//! - Secrets of destinations are sealed under the region's key and never read back, except into the snapshot. Of tokens
-//!   only a hash is kept. The audit trail holds neither, and of a write key only its first letters.
+//! - Secrets are sealed under the region's key and never read back, except into the snapshot and by who sends with them. Of
+//!   tokens only a hash is kept. The audit trail holds neither, and of a write key only its first letters.
 //! - Numbers of workspaces and sources are never given twice, because keys and frames carry them.
-//! - SQLite opens its own files: this is the one place whose disk is not the [`World`](domicile_world::World)'s.
+//! - SQLite and PostgreSQL hold the same tables under the same guards; the same tests run on both.
+
+mod db;
+mod guards;
+mod migration;
 
 mod audit;
-mod demo;
-mod destination;
+mod change;
 mod error;
-mod id;
-mod migration;
-mod settings;
+mod once;
+mod page;
 mod snapshot;
-mod source;
 mod store;
-mod text;
-mod token;
+mod view;
+
+mod account;
 mod workspace;
+
+mod group;
+mod identity_provider;
+mod invite;
+mod password;
+mod permission;
+mod role;
+mod scope;
+mod session;
+mod throttle;
+mod token;
+mod user;
+
+mod source;
 mod write_key;
 
-pub use audit::{Actor, AuditEntry};
+mod destination;
+mod settings;
+
+mod link;
+mod thing;
+mod things;
+
+mod configuration;
+
+mod suppression;
+
+mod demo;
+mod single;
+
+mod id;
+mod text;
+
+pub use account::{Account, Entitlement, NewAccount};
+pub use audit::{Actor, AuditEntry, AuditFilter};
+pub use change::Change;
+pub use configuration::{
+    Action, ApplyConfiguration, ConfigurationError, ConfigurationFault, ConfiguredKind, ExportedConfiguration, FieldChange,
+    Plan, SecretChange, Step, Unlisted,
+};
+pub use db::DbError;
+pub use db::postgres::PostgresUrl;
 pub use demo::{DemoOwner, DemoSecrets, DemoSource, DemoWorkspace};
-pub use destination::{DestinationChange, NewDestination};
+pub use destination::{DestinationChange, DestinationRecord, NewDestination};
 pub use error::{ControlError, Resource, StoreError};
-pub use source::{NewSource, SourceChange, SourceName};
-pub use store::Store;
-pub use token::{NewToken, TokenScope};
+pub use group::Group;
+pub use identity_provider::{IdentityProvider, NewIdentityProvider, Vouched};
+pub use invite::{InviteRecord, MadeInvite};
+pub use link::Link;
+pub use once::{Answered, Once};
+pub use page::{Listed, Page};
+pub use password::Hash as PasswordHash;
+pub use permission::Subject;
+pub use role::{Area, Grant, Grants, Held, LabelValue, Level, Reach, Role};
+pub use scope::Scope;
+pub use session::{SESSION_MS, Session};
+pub use source::{NewSource, SourceChange, SourceName, SourceRecord};
+pub use store::{Place, Store};
+pub use thing::{Kept, Thing};
+pub use suppression::SuppressedUser;
+pub use things::*;
+pub use throttle::{Throttle, TooSoon};
+pub use token::{MadeToken, NewToken, TokenRecord};
+pub use user::{NewUser, UserRecord};
+pub use view::View;
+pub use workspace::{NewWorkspace, WorkspaceRecord};

@@ -1,18 +1,23 @@
 //! Settings of destinations: what each kind takes, which of it is secret, and how it lies in the store.
 //!
+//! - What kinds there are, and what each takes, is the catalog's to say.
 //! - What is checked is what is kept: an address is stored as the parser understood it, not as it was typed.
 //! - A secret is never in `settings`, only in `sealed`, and leaves the store only inside a snapshot.
 
+use crate::ControlError;
 use crate::snapshot::PartialDestination;
-use crate::{ControlError, StoreError};
-use domicile_keys::{KeyError, Keyring};
+use crate::view::View;
+use domicile_catalog::{Catalog, Entry, Kind, Place};
+use domicile_event::Stamp;
 use domicile_region::Country;
 use domicile_workspace::{Destination, DestinationKind, WebhookSettings};
 use serde_json::{Map, Value};
 use url::Url;
 
-/// The one kind so far.
-const WEBHOOK: &str = "webhook";
+/// The kind that is ours, and that events are sent to.
+pub(crate) const WEBHOOK: &str = "webhook";
+/// A setting that the catalog does not list is a secret when its name, in lower case, holds one of these.
+const SECRET_WORDS: [&str; 6] = ["key", "secret", "token", "password", "credential", "auth"];
 const URL_BYTES_MAX: usize = 2_048;
 const SECRET_BYTES_MAX: usize = 1_024;
 
@@ -23,16 +28,44 @@ pub(crate) struct Settings {
     pub(crate) secret: Map<String, Value>,
 }
 
-/// Whether there is such a kind.
-pub(crate) fn check_kind(kind: &str) -> Result<(), ControlError> {
-    if kind == WEBHOOK {
-        return Ok(());
+/// The catalog's entry of a kind, by its id or slug.
+pub(crate) fn kind(metadata_id: &str) -> Result<&'static Entry, ControlError> {
+    Catalog::get().find(Kind::Destination, metadata_id).ok_or_else(|| {
+        let catalog = Catalog::get();
+        let near = catalog.near(metadata_id, Some(Kind::Destination));
+        let mend = match near.as_slice() {
+            [] => "`domicile catalog` and GET /catalog/destinations list them".to_owned(),
+            near => format!("did you mean: {}", near.join(", ")),
+        };
+        ControlError::invalid("metadataId", "is no destination of the catalog", mend)
+    })
+}
+
+/// Whether a destination of a kind may be made, and switched on, in the view's region.
+pub(crate) fn check_use(view: &View<'_>, entry: &Entry, enabled: bool) -> Result<(), ControlError> {
+    let today = Stamp::of(view.now().0);
+    let here = entry.availability(view.region(), today.as_str().get(..10).unwrap_or_default());
+    match here.reason {
+        Some(reason) if here.place == Place::NotHere => {
+            return Err(ControlError::invalid("metadataId", format!("can't be used here: {}", reason.what), reason.mend));
+        }
+        Some(reason) if enabled => {
+            let what = format!("is true, and it can't be switched on: {}", reason.what);
+            return Err(ControlError::invalid("enabled", what, reason.mend));
+        }
+        _ => {}
     }
-    Err(ControlError::invalid("metadataId", "is no destination of the catalog", "choose one of: webhook"))
+    match entry.why_not_ready().filter(|_| enabled) {
+        Some(why) => {
+            let what = format!("is true, and `{}` can't be switched on yet: {why}", entry.slug);
+            Err(ControlError::invalid("enabled", what, "make it with `enabled: false`"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The settings after `given` was laid over `before`: a field that is not given stays, `null` takes it away.
-pub(crate) fn merge(before: &Settings, given: &Map<String, Value>) -> Result<Settings, ControlError> {
+pub(crate) fn merge(entry: &Entry, before: &Settings, given: &Map<String, Value>) -> Result<Settings, ControlError> {
     let mut all = before.open.clone();
     all.extend(before.secret.clone());
     for (field, value) in given {
@@ -41,7 +74,25 @@ pub(crate) fn merge(before: &Settings, given: &Map<String, Value>) -> Result<Set
             value => drop(all.insert(field.clone(), value.clone())),
         }
     }
-    webhook(all)
+    if entry.slug == WEBHOOK {
+        return webhook(all);
+    }
+    if let Some(fault) = entry.check_settings(&all).err().and_then(|faults| faults.into_iter().next()) {
+        let dot = if fault.setting.is_empty() { "" } else { "." };
+        return Err(ControlError::invalid(format!("settings{dot}{}", fault.setting), fault.what, fault.mend));
+    }
+    let (secret, open) = all.into_iter().partition(|(name, _)| is_secret(entry, name));
+    Ok(Settings { open, secret })
+}
+
+fn is_secret(entry: &Entry, name: &str) -> bool {
+    match entry.setting(name) {
+        Some(setting) => setting.secret,
+        None => {
+            let name = name.to_ascii_lowercase();
+            SECRET_WORDS.iter().any(|word| name.contains(word))
+        }
+    }
 }
 
 fn webhook(mut all: Map<String, Value>) -> Result<Settings, ControlError> {
@@ -124,51 +175,22 @@ fn checked_url(given: String) -> Result<String, ControlError> {
     Ok(url.into())
 }
 
-/// The open part as the column holds it, and the sealed part.
-pub(crate) fn seal(settings: &Settings, keys: &Keyring) -> Result<(String, Option<Vec<u8>>), KeyError> {
-    let open = Value::Object(settings.open.clone()).to_string();
-    if settings.secret.is_empty() {
-        return Ok((open, None));
-    }
-    let secret = Value::Object(settings.secret.clone()).to_string();
-    Ok((open, Some(keys.seal_secret(secret.as_bytes())?)))
-}
-
 /// From the two columns.
-pub(crate) fn unseal(
-    id: &str,
-    open: &str,
-    sealed: Option<&[u8]>,
-    keys: &Keyring,
-    file: &str,
-) -> Result<Settings, StoreError> {
-    let damaged = |what: &str| StoreError::Damaged { file: file.to_owned(), what: format!("destination {id}: {what}") };
-    let open = serde_json::from_str(open).map_err(|_| damaged("its settings are not a JSON object"))?;
-    let secret = match sealed {
-        None => Map::new(),
-        Some(sealed) => {
-            let plain = keys.open_secret(sealed).map_err(|error| StoreError::Secret {
-                file: file.to_owned(),
-                id: id.to_owned(),
-                error,
-            })?;
-            serde_json::from_slice(&plain).map_err(|_| damaged("its secrets are not a JSON object"))?
-        }
-    };
-    Ok(Settings { open, secret })
+pub(crate) fn read(view: &View<'_>, id: &str, open: &str, sealed: Option<&[u8]>) -> Result<Settings, ControlError> {
+    let open = serde_json::from_str(open)
+        .map_err(|_| view.damaged(format!("destination {id}: its settings are not a JSON object")))?;
+    Ok(Settings { open, secret: view.unseal(id, sealed)? })
 }
 
-/// A destination as a snapshot holds it.
+/// A destination as a snapshot holds it. Its kind is one that events are sent to.
 pub(crate) fn open(
+    view: &View<'_>,
     partial: PartialDestination,
     settings: &str,
     sealed: Option<&[u8]>,
-    keys: &Keyring,
-    file: &str,
-) -> Result<Destination, StoreError> {
-    let settings = unseal(partial.id.as_str(), settings, sealed, keys, file)?;
-    let damaged =
-        |what: &str| StoreError::Damaged { file: file.to_owned(), what: format!("destination {}: {what}", partial.id) };
+) -> Result<Destination, ControlError> {
+    let settings = read(view, partial.id.as_str(), settings, sealed)?;
+    let damaged = |what: &str| view.damaged(format!("destination {}: {what}", partial.id));
     if partial.kind != WEBHOOK {
         return Err(damaged("its kind is not known"));
     }
@@ -189,7 +211,7 @@ mod tests {
     fn merged(before: Value, given: Value) -> Result<Settings, ControlError> {
         let map = |value: Value| value.as_object().cloned().unwrap_or_default();
         let before = if before.is_null() { Settings::default() } else { webhook(map(before))? };
-        merge(&before, &map(given))
+        merge(kind(WEBHOOK)?, &before, &map(given))
     }
 
     #[test]
@@ -262,5 +284,19 @@ mod tests {
             };
             assert_eq!(found, field);
         }
+    }
+
+    #[test]
+    fn the_catalog_says_what_a_kind_takes_and_which_of_it_is_secret() {
+        let entry = kind("actions-amplitude").expect("of the catalog");
+        let given = |value: Value| value.as_object().cloned().unwrap_or_default();
+        let settings = merge(entry, &Settings::default(), &given(json!({"apiKey": "k", "secretKey": "s", "endpoint": "europe"})));
+        let settings = settings.expect("good settings");
+        assert_eq!(Value::Object(settings.open), json!({"endpoint": "europe"}));
+        assert_eq!(settings.secret.keys().collect::<Vec<_>>(), ["apiKey", "secretKey"]);
+        let wrong = merge(entry, &Settings::default(), &given(json!({"colour": "red"})));
+        assert!(matches!(wrong, Err(ControlError::Invalid { field, .. }) if field == "settings.colour"));
+        let near = kind("actions-amplitud").expect_err("no such kind").to_string();
+        assert!(near.contains("actions-amplitude"), "{near}");
     }
 }

@@ -1,21 +1,19 @@
-//! The database, and the one way to change it.
+//! The store: where it is, and the two ways in, [`Store::view`] and [`Store::change`].
 
-use crate::audit::{Actor, Resourced};
-use crate::{ControlError, Resource, StoreError, migration, snapshot};
+use crate::audit::Actor;
+use crate::change::Change;
+use crate::db::postgres::PostgresUrl;
+use crate::db::{Begin, Database, DbError, postgres, sqlite};
+use crate::once::{self, Answered, Once};
+use crate::view::View;
+use crate::{ControlError, StoreError, migration, snapshot};
+use domicile_border::Border;
 use domicile_keys::Keyring;
 use domicile_region::{Region, RegionId};
-use domicile_workspace::{Current, Snapshot, WorkspaceId};
-use domicile_world::{Millis, World};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
-use std::cell::Cell;
+use domicile_workspace::{Current, Snapshot};
+use domicile_world::World;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// How long one program waits for another that holds the file (a backup, a shell).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What every file of SQLite begins with.
-const SQLITE_BEGIN: &[u8; 16] = b"SQLite format 3\0";
+use std::sync::Arc;
 
 /// The control store of a cell. Cheap to clone; all clones are one store.
 #[derive(Clone)]
@@ -24,58 +22,49 @@ pub struct Store {
 }
 
 pub(crate) struct Inner {
-    /// For messages.
-    pub(crate) file: String,
+    pub(crate) db: Database,
     pub(crate) world: World,
     pub(crate) region: Region,
     pub(crate) keys: Keyring,
     current: Current,
-    writer: Mutex<Connection>,
-    /// Reads go beside a change that waits for the disk (WAL).
-    reader: Mutex<Connection>,
+}
+
+/// Where a control store is.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// A file of SQLite: one machine.
+    File(&'a Path),
+    /// A schema of a PostgreSQL database: a cluster. The border opens its connections.
+    Postgres { url: &'a PostgresUrl, border: &'a Border },
 }
 
 impl Store {
+    /// Opens the store of `region` in a file, or makes it. As [`Self::open_at`].
+    pub fn open(world: &World, path: &Path, region: &Region, keys: &Keyring) -> Result<Self, StoreError> {
+        Self::open_at(world, Place::File(path), region, keys)
+    }
+
     /// Opens the store of `region`, or makes it; applies the migrations that are missing; reads the configuration.
     ///
     /// # Errors
-    /// `OtherRegion` when the file belongs to another cell, and everything that keeps it from being read whole.
-    pub fn open(world: &World, path: &Path, region: &Region, keys: &Keyring) -> Result<Self, StoreError> {
-        let file = path.display().to_string();
-        make_file(world, path).map_err(|error| StoreError::Io { file: file.clone(), error })?;
-        let mut writer = connect(path, &file)?;
-        refuse_other_region(&writer, &file, &region.id)?;
-        let now = world.clock.now();
-        let applied = migration::migrate(&mut writer, &file, now)?;
+    /// `OtherRegion` when it belongs to another cell, and everything that keeps it from being read whole.
+    pub fn open_at(world: &World, place: Place<'_>, region: &Region, keys: &Keyring) -> Result<Self, StoreError> {
+        let db = match place {
+            Place::File(path) => sqlite::open(world, path)?,
+            Place::Postgres { url, border } => postgres::open(world, url, border, region)?,
+        };
+        let applied = migration::migrate(&db, &region.id, world.clock.now())?;
         if applied > 0 {
             tracing::info!(region = %region.id, applied, "control store migrated");
         }
-        let sql = |doing| move |e| StoreError::sql(path.to_str().unwrap_or("control.db"), doing, e);
-        writer
-            .execute(
-                "INSERT INTO meta (one, region, config_version) SELECT 1, ?1, 0 WHERE NOT EXISTS (SELECT 1 FROM meta)",
-                [region.id.as_str()],
-            )
-            .map_err(sql("note the region"))?;
-        refuse_other_region(&writer, &file, &region.id)?;
-        let health: String =
-            writer.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sql("check the file"))?;
-        if health != "ok" {
-            return Err(StoreError::Damaged { file, what: health });
+        if matches!(place, Place::File(_)) {
+            sqlite::check(&db)?;
         }
-        let reader = connect(path, &file)?;
-        reader.pragma_update(None, "query_only", true).map_err(sql("open for reading"))?;
-        let snapshot = snapshot::read(&reader, &file, region, keys)?;
-        let inner = Inner {
-            file,
-            world: world.clone(),
-            region: region.clone(),
-            keys: keys.clone(),
-            current: Current::new(snapshot),
-            writer: Mutex::new(writer),
-            reader: Mutex::new(reader),
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        let empty = Snapshot::empty(region.id.clone());
+        let (world, region, keys) = (world.clone(), region.clone(), keys.clone());
+        let store = Self { inner: Arc::new(Inner { db, world, region, keys, current: Current::new(empty) }) };
+        store.follow()?;
+        Ok(store)
     }
 
     /// Whether what lies at `path` can be a control store: a first look, which opens and changes nothing.
@@ -83,18 +72,7 @@ impl Store {
     /// # Errors
     /// `NotOurs`, and `Io` when it can't be read.
     pub fn look(world: &World, path: &Path) -> Result<(), StoreError> {
-        if !world.disk.exists(path) {
-            return Ok(());
-        }
-        let file = path.display().to_string();
-        let mut begin = [0; SQLITE_BEGIN.len()];
-        let read = world.disk.open_read(path).and_then(|file| file.read_full_at(&mut begin, 0));
-        match read.map_err(|error| StoreError::Io { file: file.clone(), error })? {
-            // Made, and not written yet.
-            0 => Ok(()),
-            _ if begin == *SQLITE_BEGIN => Ok(()),
-            _ => Err(StoreError::NotOurs { file }),
-        }
+        sqlite::look(world, path)
     }
 
     /// Where the newest configuration is found.
@@ -107,162 +85,88 @@ impl Store {
         &self.inner.region.id
     }
 
-    /// Makes one change: whole, or not at all. `make` notes what it did with [`Change::note`]; when it noted nothing,
-    /// nothing has changed and the version stays. Also gives the configuration as it is after the change.
-    pub(crate) fn change<T>(
-        &self,
-        by: &Actor,
-        make: impl FnOnce(&Change<'_>) -> Result<T, ControlError>,
-    ) -> Result<(T, Arc<Snapshot>), ControlError> {
+    /// Reads one state of the store, beside whatever is being changed.
+    pub fn view<T, E: From<ControlError>>(&self, read: impl FnOnce(&View<'_>) -> Result<T, E>) -> Result<T, E> {
         let inner = &*self.inner;
-        let sql = |doing| move |e| ControlError::Store(StoreError::sql(&inner.file, doing, e));
-        let mut writer = lock(&inner.writer);
-        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("begin a change"))?;
-        let change = Change { db: &tx, inner, by, at: inner.world.clock.now(), noted: Cell::new(false) };
-        // From here on an early return drops the transaction, which rolls it back.
-        let made = make(&change)?;
-        if change.noted.get() {
-            tx.execute("UPDATE meta SET config_version = config_version + 1", []).map_err(sql("count a change"))?;
-            // Read before the commit: a change that can't be read back is not made.
-            let snapshot = snapshot::read(&tx, &inner.file, &inner.region, &inner.keys)?;
-            tx.commit().map_err(sql("commit a change"))?;
-            // Still under the lock, so that versions are put in their order.
-            inner.current.put(snapshot);
-        }
-        Ok((made, inner.current.load()))
+        let tx = inner.db.begin(Begin::View).map_err(|e| E::from(inner.sql("begin reading", e)))?;
+        // Rolled back at the end, whatever was read: there is nothing to keep.
+        read(&View { db: &*tx, inner, now: inner.world.clock.now() })
     }
 
-    /// Writes what is no configuration: a look at payload, a token's last use.
-    pub(crate) fn note<T>(
+    /// Makes one change, which may have many steps: whole, or not at all. When `make` gives an error, nothing of it holds;
+    /// when it changed nothing, the version stays. After `Ok` the change is durable, and [`Self::current`] has it.
+    pub fn change<T, E: From<ControlError>>(
         &self,
         by: &Actor,
-        make: impl FnOnce(&Change<'_>) -> Result<T, ControlError>,
-    ) -> Result<T, ControlError> {
+        make: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let inner = &*self.inner;
-        let sql = |doing| move |e| ControlError::Store(StoreError::sql(&inner.file, doing, e));
-        let mut writer = lock(&inner.writer);
-        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("begin a note"))?;
-        let change = Change { db: &tx, inner, by, at: inner.world.clock.now(), noted: Cell::new(false) };
-        let made = make(&change)?;
-        tx.commit().map_err(sql("commit a note"))?;
+        let tx = inner.db.begin(Begin::Change).map_err(|e| E::from(inner.sql("begin a change", e)))?;
+        let view = View { db: &*tx, inner, now: inner.world.clock.now() };
+        let version = view.version()?;
+        let mut change = Change::new(view, by, version + 1);
+        // From here on an early return drops the transaction, which rolls it back.
+        let made = make(&mut change)?;
+        let mut newer = None;
+        if change.has_changed() {
+            change.take_version()?;
+            // Read before the commit: a change that can't be read back is not made.
+            newer = Some(snapshot::newer(&change, &inner.current.load())?);
+        }
+        tx.commit(|| {
+            if let Some(newer) = newer {
+                inner.current.put(newer);
+            }
+        })
+        .map_err(|e| E::from(inner.sql("commit a change", e)))?;
         Ok(made)
     }
 
-    /// Reads beside whatever is being changed.
-    pub(crate) fn read<T>(
+    /// As [`Self::change`], once: when the same actor asks again with the same key within 24 hours, the first answer
+    /// (`status`, bytes) is given again and `make` isn't called. An answer that is an error is not kept.
+    ///
+    /// # Errors
+    /// `KeyReused` when the key came with another request.
+    pub fn change_once<E: From<ControlError>>(
         &self,
-        doing: &'static str,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        read(&lock(&self.inner.reader)).map_err(|e| StoreError::sql(&self.inner.file, doing, e))
-    }
-}
-
-/// A change under way: the open transaction and who makes it.
-pub(crate) struct Change<'a> {
-    pub(crate) db: &'a Connection,
-    pub(crate) inner: &'a Inner,
-    pub(crate) by: &'a Actor,
-    pub(crate) at: Millis,
-    noted: Cell<bool>,
-}
-
-impl Change<'_> {
-    /// Puts an entry on the audit trail, and so says that something changed.
-    pub(crate) fn note(
-        &self,
-        kind: &'static str,
-        of: &Resourced<'_>,
-        before: Option<serde_json::Value>,
-        after: Option<serde_json::Value>,
-    ) -> Result<(), ControlError> {
-        crate::audit::insert(self, kind, of, before, after).map_err(|e| self.sql("write the audit trail", e))?;
-        self.noted.set(true);
-        Ok(())
-    }
-
-    pub(crate) fn sql(&self, doing: &'static str, error: rusqlite::Error) -> ControlError {
-        ControlError::Store(StoreError::sql(&self.inner.file, doing, error))
-    }
-
-    /// The number of a workspace.
-    pub(crate) fn workspace(&self, id: &WorkspaceId) -> Result<u32, ControlError> {
-        self.db
-            .query_row("SELECT number FROM workspaces WHERE id = ?1", [id.as_str()], |row| row.get(0))
-            .optional()
-            .map_err(|e| self.sql("find a workspace", e))?
-            .ok_or(ControlError::NotFound(Resource::Workspace))
-    }
-
-    /// Runs one statement.
-    pub(crate) fn run(
-        &self,
-        doing: &'static str,
-        statement: &str,
-        values: impl rusqlite::Params,
-    ) -> Result<usize, ControlError> {
-        self.db.execute(statement, values).map_err(|e| self.sql(doing, e))
-    }
-}
-
-/// A panic while the lock was held rolled its transaction back: the connection is as good as before.
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Makes an empty private file where there is none: SQLite would make it readable for all. Its side files (`-wal`,
-/// `-shm`) take the mode from it.
-fn make_file(world: &World, path: &Path) -> std::io::Result<()> {
-    if world.disk.exists(path) {
-        return Ok(());
-    }
-    if let Some(folder) = path.parent() {
-        world.disk.make_folder(folder, true)?;
-    }
-    drop(world.disk.open_append(path)?);
-    path.parent().map_or(Ok(()), |folder| world.disk.sync_folder(folder))
-}
-
-fn connect(path: &Path, file: &str) -> Result<Connection, StoreError> {
-    let open = || -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(BUSY_TIMEOUT)?;
-        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        // FULL: a change that was answered outlives a power loss.
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "foreign_keys", true)?;
-        db.pragma_update(None, "trusted_schema", false)?;
-        // Lets the delete triggers see what REPLACE takes away.
-        db.pragma_update(None, "recursive_triggers", true)?;
-        db.set_prepared_statement_cache_capacity(64);
-        Ok(db)
-    };
-    open().map_err(|e| StoreError::sql(file, "open the control store", e))
-}
-
-fn refuse_other_region(db: &Connection, file: &str, here: &RegionId) -> Result<(), StoreError> {
-    let sql = |e| StoreError::sql(file, "read whose file it is", e);
-    let made: bool = db
-        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'", params![], |row| {
-            Ok(row.get::<_, i64>(0)? > 0)
+        by: &Actor,
+        once: &Once,
+        make: impl FnOnce(&mut Change<'_>) -> Result<(u16, Vec<u8>), E>,
+    ) -> Result<Answered, E> {
+        self.change(by, |change| {
+            if let Some(answered) = once::find(change, once)? {
+                return Ok(answered);
+            }
+            let (status, body) = make(change)?;
+            once::keep(change, once, status, &body)?;
+            Ok(Answered { status, body, replayed: false })
         })
-        .map_err(sql)?;
-    if !made {
-        return Ok(());
     }
-    let found: Option<String> = db
-        .query_row(
-            "SELECT region FROM meta UNION SELECT region FROM workspaces WHERE region IS NOT ?1 LIMIT 1",
-            [here.as_str()],
-            |row| row.get(0),
-        )
-        .optional()
-        .map_err(sql)?;
-    match found {
-        Some(found) if found != here.as_str() => {
-            Err(StoreError::OtherRegion { file: file.to_owned(), found: RegionId::new(found), here: here.clone() })
+
+    /// Looks whether another program changed the store, and brings [`Self::current`] up to date. Gives whether it did.
+    /// Cheap when nothing changed: call it every 250 ms or so.
+    pub fn follow(&self) -> Result<bool, StoreError> {
+        let inner = &*self.inner;
+        let newer = self.view(|view| {
+            let before = inner.current.load();
+            let is_newer = view.version()? > before.version.0;
+            is_newer.then(|| snapshot::newer(view, &before)).transpose()
+        });
+        match newer {
+            Ok(None) => Ok(false),
+            Ok(Some(newer)) => {
+                inner.current.put(newer);
+                Ok(true)
+            }
+            Err(ControlError::Store(error)) => Err(error),
+            // Reading applies no rule.
+            Err(other) => Err(StoreError::Damaged { file: inner.db.at.clone(), what: other.to_string() }),
         }
-        _ => Ok(()),
+    }
+}
+
+impl Inner {
+    pub(crate) fn sql(&self, doing: &'static str, error: DbError) -> ControlError {
+        ControlError::Store(StoreError::sql(&self.db.at, doing, error))
     }
 }

@@ -1,12 +1,20 @@
 //! API tokens: shown once, kept as a hash.
+//!
+//! - A token belongs to one workspace, or to who runs the cell and then to none.
+//! - It has no more than who made it had then, and holds for a year at most unless it has no end.
 
 use crate::audit::{Actor, Resourced};
+use crate::change::Change;
+use crate::db::{DbError, Row, values};
 use crate::id::{base62, new_id, sha256};
-use crate::store::Change;
-use crate::{ControlError, Resource, Store, StoreError, text};
+use crate::page::{List, Listed, Page};
+use crate::permission::{self, Subject};
+use crate::role::Grants;
+use crate::scope::Scope;
+use crate::view::View;
+use crate::{ControlError, Resource, Store, text};
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
-use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
 /// Letters and digits of a token after its prefix: 256 bits.
@@ -15,78 +23,221 @@ const TOKEN_CHARS: usize = 43;
 const USE_NOTED_MS: i64 = 60_000;
 /// Longer texts are no tokens; they aren't even hashed.
 const TOKEN_BYTES_MAX: usize = 256;
+/// A year, and the day that some have more.
+const LIFE_MS_MAX: i64 = 366 * 24 * 3_600_000;
+const DESCRIPTION_CHARS_MAX: usize = 1_000;
 
-/// What a token may do: everything in one workspace. Roles come with people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenScope {
-    pub id: String,
+/// A token to be made.
+#[derive(Clone, Debug)]
+pub struct NewToken {
     pub name: String,
-    pub workspace: WorkspaceId,
+    pub description: String,
+    pub grants: Grants,
+    /// `None`: it holds until it is revoked.
+    pub expires_at: Option<Millis>,
 }
 
-impl TokenScope {
-    pub fn actor(&self) -> Actor {
-        Actor::Token { id: self.id.clone(), name: self.name.clone() }
+impl NewToken {
+    /// An owner's token without an end.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), description: String::new(), grants: Grants::owner(), expires_at: None }
     }
 }
 
 /// A token that was just made. The text is nowhere else; it has no `Debug`.
-pub struct NewToken {
+pub struct MadeToken {
     pub id: String,
     pub token: String,
 }
 
-impl Store {
-    /// Makes a token of a workspace.
-    pub fn create_token(&self, by: &Actor, workspace: &WorkspaceId, name: &str) -> Result<NewToken, ControlError> {
-        let (token, _) = self.change(by, |change| insert(change, change.workspace(workspace)?, name))?;
-        Ok(token)
+/// A token, as the store has it: everything but itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenRecord {
+    pub id: String,
+    pub name: String,
+    pub description: String,
+    pub grants: Grants,
+    /// `operator`, `user:ID` or `token:ID`.
+    pub created_by: String,
+    pub created_at: Millis,
+    pub expires_at: Option<Millis>,
+    /// To the minute.
+    pub last_used_at: Option<Millis>,
+}
+
+impl Change<'_> {
+    /// Makes a token of a workspace. The prefix lets secret scanners know one when they see it.
+    ///
+    /// # Errors
+    /// `Invalid`; `Refused` when `giver` has less than the token would have.
+    pub fn create_token(
+        &mut self,
+        workspace: &WorkspaceId,
+        new: &NewToken,
+        giver: &Grants,
+    ) -> Result<MadeToken, ControlError> {
+        let number = self.workspace_number(workspace)?;
+        let name = text::name("name", &new.name)?;
+        let description = description(&new.description)?;
+        if new.expires_at.is_some_and(|end| end <= self.now || end.since(self.now) > LIFE_MS_MAX) {
+            let mend = "give a moment within a year, or null for none";
+            return Err(ControlError::invalid("expiresAt", "is past or more than a year away", mend));
+        }
+        permission::refuse_more_than(giver, &new.grants)?;
+        self.check_grants(workspace, &new.grants)?;
+        let id = new_id(self.random());
+        let token = format!("domt_{}_{}", self.region().key_prefix, base62(self.random(), TOKEN_CHARS));
+        self.run(
+            "make a token",
+            "INSERT INTO tokens (id, workspace, name, description, hash, created_by, created_at, expires_at, version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            values![
+                id,
+                number,
+                name,
+                description,
+                sha256(token.as_bytes()),
+                self.by().code(),
+                self.now,
+                new.expires_at,
+                self.makes()
+            ],
+        )?;
+        self.write_permissions(workspace, Subject::Token(&id), &new.grants)?;
+        let of = Resourced { workspace: Some(number), resource: Resource::Token, id: &id, name: &name };
+        let mut after = permission::shown(&new.grants);
+        (after["name"], after["expiresAt"]) = (json!(name), json!(new.expires_at.map(|end| end.0)));
+        self.note("Token Created", &of, None, Some(after))?;
+        Ok(MadeToken { id, token })
     }
 
     /// Ends a token: whoever shows it from now on is nobody.
-    pub fn revoke_token(&self, by: &Actor, workspace: &WorkspaceId, id: &str) -> Result<(), ControlError> {
-        self.change(by, |change| {
-            let workspace = change.workspace(workspace)?;
-            let name: String = change
-                .db
-                .query_row(
-                    "SELECT name FROM tokens WHERE id = ?1 AND workspace = ?2 AND revoked_at IS NULL",
-                    params![id, workspace],
-                    |row| row.get(0),
-                )
-                .optional()
-                .map_err(|e| change.sql("find a token", e))?
-                .ok_or(ControlError::NotFound(Resource::Token))?;
-            change.run(
-                "revoke a token",
-                "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1",
-                params![id, change.at.0],
-            )?;
-            let of = Resourced { workspace, resource: Resource::Token, id, name: &name };
-            change.note("Token Revoked", &of, None, None)
-        })?;
-        Ok(())
+    pub fn revoke_token(&mut self, workspace: &WorkspaceId, id: &str) -> Result<(), ControlError> {
+        let number = self.workspace_number(workspace)?;
+        let name: String = self
+            .one(
+                "find a token",
+                "SELECT name FROM tokens WHERE id = ?1 AND workspace = ?2 AND revoked_at IS NULL",
+                values![id, number],
+                |row| row.get(0),
+            )?
+            .ok_or(ControlError::NotFound(Resource::Token))?;
+        self.run(
+            "revoke a token",
+            "UPDATE tokens SET revoked_at = ?2, version = ?3 WHERE id = ?1",
+            values![id, self.now, self.makes()],
+        )?;
+        self.write_permissions(workspace, Subject::Token(id), &Grants::default())?;
+        let of = Resourced { workspace: Some(number), resource: Resource::Token, id, name: &name };
+        self.note("Token Revoked", &of, None, None)
     }
 
-    /// Whose token this is; `None` for the token of nobody, also for one of another cell.
+    /// Makes a token for who runs the cell. It opens the operator's part of the API, and no workspace.
+    pub fn create_operator_token(&mut self, name: &str) -> Result<MadeToken, ControlError> {
+        let name = text::name("name", name)?;
+        let id = new_id(self.random());
+        let token = format!("domo_{}_{}", self.region().key_prefix, base62(self.random(), TOKEN_CHARS));
+        self.run(
+            "make an operator's token",
+            "INSERT INTO operator_tokens (id, name, hash, created_at) VALUES (?1, ?2, ?3, ?4)",
+            values![id, name, sha256(token.as_bytes()), self.now],
+        )?;
+        let of = Resourced { workspace: None, resource: Resource::Token, id: &id, name: &name };
+        self.note("Operator Token Created", &of, None, Some(json!({ "name": name })))?;
+        Ok(MadeToken { id, token })
+    }
+}
+
+/// A description may have several lines, and nothing that hides.
+fn description(text: &str) -> Result<String, ControlError> {
+    let text = text.trim();
+    if text.chars().count() > DESCRIPTION_CHARS_MAX {
+        return Err(ControlError::invalid("description", "is too long", "give at most 1,000 characters"));
+    }
+    text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| text::name("description", line).map(drop))?;
+    Ok(text.to_owned())
+}
+
+/// A token `t` of a workspace `w` that holds at `?1`.
+const HOLDS: &str = "tokens t JOIN workspaces w ON w.number = t.workspace
+                     WHERE t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?1)";
+
+impl View<'_> {
+    /// Whose token this is, and when it was last noted as used.
     ///
     /// Found by its hash, so the time it takes says nothing about how much of a guess is right.
-    pub fn token_of(&self, bearer: &str) -> Result<Option<TokenScope>, StoreError> {
+    fn token(&self, bearer: &str) -> Result<Option<(Scope, Option<Millis>)>, ControlError> {
+        let sql = format!("SELECT t.id, t.name, w.id, t.last_used_at FROM {HOLDS} AND t.hash = ?2");
+        let found = self.one("find a token", &sql, values![self.now, sha256(bearer.as_bytes())], |row| {
+            Ok((token_row(row)?, row.get(3)?))
+        })?;
+        found.map(|(token, used)| Ok((self.scope(token)?, used))).transpose()
+    }
+
+    fn operator_token(&self, bearer: &str) -> Result<Option<(Scope, Option<Millis>)>, ControlError> {
+        self.one(
+            "find an operator's token",
+            "SELECT id, name, last_used_at FROM operator_tokens WHERE hash = ?1 AND revoked_at IS NULL",
+            values![sha256(bearer.as_bytes())],
+            |row| Ok((Scope::of_operator(row.get(0)?, row.get(1)?), row.get(2)?)),
+        )
+    }
+
+    /// The token with this id, if it still holds.
+    pub fn token_with_id(&self, id: &str) -> Result<Option<Scope>, ControlError> {
+        let sql = format!("SELECT t.id, t.name, w.id FROM {HOLDS} AND t.id = ?2");
+        let found = self.one("find a token", &sql, values![self.now, id], token_row)?;
+        found.map(|token| self.scope(token)).transpose()
+    }
+
+    fn scope(&self, (id, name, workspace): (String, String, WorkspaceId)) -> Result<Scope, ControlError> {
+        let grants = self.permissions(&workspace, Subject::Token(&id))?;
+        Ok(Scope::of_token(id, name, workspace, grants))
+    }
+
+    /// The tokens of a workspace that were not revoked, those that have run out too.
+    pub fn tokens(&self, workspace: &WorkspaceId, page: &Page) -> Result<Listed<TokenRecord>, ControlError> {
+        let list = List {
+            doing: "read tokens",
+            columns: "id, name, description, created_by, created_at, expires_at, last_used_at",
+            from: "tokens WHERE workspace = ?1 AND revoked_at IS NULL",
+            count_from: "tokens WHERE workspace = ?1 AND revoked_at IS NULL",
+            number: "number",
+            values: values![self.workspace_number(workspace)?],
+        };
+        let mut listed = self.page(&list, page, record)?;
+        for token in &mut listed.rows {
+            token.grants = self.permissions(workspace, Subject::Token(&token.id))?;
+        }
+        Ok(listed)
+    }
+
+    /// Whether `token` is a token of this workspace that holds.
+    pub(crate) fn token_holds(&self, workspace: &WorkspaceId, token: &str) -> Result<bool, ControlError> {
+        Ok(self.token(token)?.is_some_and(|(scope, _)| scope.workspace == *workspace))
+    }
+}
+
+impl Store {
+    /// Whose token this is, with what it may do now; `None` for the token of nobody, also for one of another cell, one that
+    /// has run out and one that was revoked. Notes its use now and then.
+    pub fn scope_of_token(&self, bearer: &str) -> Result<Option<Scope>, ControlError> {
         if bearer.is_empty() || bearer.len() > TOKEN_BYTES_MAX {
             return Ok(None);
         }
-        let hash = sha256(bearer.as_bytes());
-        let found = self.read("find a token", |db| find(db, &hash))?;
+        let found = self.view(|view| match view.token(bearer)? {
+            Some(found) => Ok(Some(found)),
+            None => view.operator_token(bearer),
+        })?;
         let Some((scope, last_used_at)) = found else { return Ok(None) };
         let now = self.inner.world.clock.now();
         if last_used_at.is_none_or(|last| now.since(last).unsigned_abs() >= USE_NOTED_MS.unsigned_abs()) {
-            let noted = self.note(&Actor::Operator, |change| {
-                change.run(
-                    "note a token's use",
-                    "UPDATE tokens SET last_used_at = ?2 WHERE id = ?1",
-                    params![scope.id, now.0],
-                )
-            });
+            let sql = match scope.is_operator() {
+                true => "UPDATE operator_tokens SET last_used_at = ?2 WHERE id = ?1",
+                false => "UPDATE tokens SET last_used_at = ?2 WHERE id = ?1",
+            };
+            let noted =
+                self.change(&Actor::Operator, |change| change.run("note a token's use", sql, values![scope.id, now]));
             if let Err(error) = noted {
                 // A full disk keeps nobody from reading.
                 tracing::warn!(%error, "could not note a token's use");
@@ -95,56 +246,42 @@ impl Store {
         Ok(Some(scope))
     }
 
-    /// The token with this id, if it still holds: for sessions that were opened with it.
-    pub fn token_with_id(&self, id: &str) -> Result<Option<TokenScope>, StoreError> {
-        self.read("find a token", |db| {
-            db.prepare_cached(
-                "SELECT t.id, t.name, w.id FROM tokens t JOIN workspaces w ON w.number = t.workspace
-                 WHERE t.id = ?1 AND t.revoked_at IS NULL",
-            )?
-            .query_row([id], scope)
-            .optional()
-        })
+    /// The operator's token, made anew unless `kept` still holds: what `up` writes beside the data.
+    pub fn operator_token(&self, kept: Option<&str>) -> Result<String, ControlError> {
+        if let Some(kept) = kept
+            && self.view(|view| view.operator_token(kept))?.is_some()
+        {
+            return Ok(kept.to_owned());
+        }
+        Ok(self.change(&Actor::Operator, |change| {
+            change.run(
+                "end the operator's old token",
+                "UPDATE operator_tokens SET revoked_at = ?1 WHERE revoked_at IS NULL AND name = ?2",
+                values![change.now, OPERATOR],
+            )?;
+            change.create_operator_token(OPERATOR)
+        })?
+        .token)
     }
 }
 
-fn scope(row: &rusqlite::Row<'_>) -> rusqlite::Result<TokenScope> {
-    Ok(TokenScope { id: row.get(0)?, name: row.get(1)?, workspace: WorkspaceId::new(row.get::<_, String>(2)?) })
+/// The name of the token that `up` makes.
+const OPERATOR: &str = "operator";
+
+fn token_row(row: &Row) -> Result<(String, String, WorkspaceId), DbError> {
+    Ok((row.get(0)?, row.get(1)?, WorkspaceId::new(row.get::<String>(2)?)))
 }
 
-fn find(db: &rusqlite::Connection, hash: &[u8; 32]) -> rusqlite::Result<Option<(TokenScope, Option<Millis>)>> {
-    db.prepare_cached(
-        "SELECT t.id, t.name, w.id, t.last_used_at FROM tokens t JOIN workspaces w ON w.number = t.workspace
-         WHERE t.hash = ?1 AND t.revoked_at IS NULL",
-    )?
-    .query_row([hash], |row| Ok((scope(row)?, row.get::<_, Option<i64>>(3)?.map(Millis))))
-    .optional()
-}
-
-/// Makes a token of the workspace with this number. The prefix lets secret scanners know one when they see it.
-pub(crate) fn insert(change: &Change<'_>, workspace: u32, name: &str) -> Result<NewToken, ControlError> {
-    let name = text::name("name", name)?;
-    let random = &*change.inner.world.random;
-    let (id, token) =
-        (new_id(random), format!("domt_{}_{}", change.inner.region.key_prefix, base62(random, TOKEN_CHARS)));
-    change.run(
-        "make a token",
-        "INSERT INTO tokens (id, workspace, name, hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![id, workspace, name, sha256(token.as_bytes()), change.at.0],
-    )?;
-    let of = Resourced { workspace, resource: Resource::Token, id: &id, name: &name };
-    change.note("Token Created", &of, None, Some(json!({ "name": name })))?;
-    Ok(NewToken { id, token })
-}
-
-/// Whether `token` is a token of the workspace with this number that holds.
-pub(crate) fn holds(change: &Change<'_>, workspace: u32, token: &str) -> Result<bool, ControlError> {
-    change
-        .db
-        .query_row(
-            "SELECT count(*) FROM tokens WHERE hash = ?1 AND workspace = ?2 AND revoked_at IS NULL",
-            params![sha256(token.as_bytes()), workspace],
-            |row| Ok(row.get::<_, i64>(0)? > 0),
-        )
-        .map_err(|e| change.sql("find a token", e))
+/// From a row with the number and the columns.
+fn record(row: &Row) -> Result<TokenRecord, DbError> {
+    Ok(TokenRecord {
+        id: row.get(1)?,
+        name: row.get(2)?,
+        description: row.get(3)?,
+        grants: Grants::default(),
+        created_by: row.get(4)?,
+        created_at: row.get(5)?,
+        expires_at: row.get(6)?,
+        last_used_at: row.get(7)?,
+    })
 }

@@ -1,76 +1,163 @@
-//! Workspaces.
+//! Workspaces. Their region is the store's: no function takes one, and no function changes it.
 
-use crate::audit::{Actor, Resourced};
-use crate::store::Change;
-use crate::{ControlError, Resource, Store, id, text};
-use domicile_workspace::{Workspace, WorkspaceId};
-use rusqlite::{OptionalExtension, params};
+use crate::audit::Resourced;
+use crate::change::{Change, refuse_stale};
+use crate::db::{DbError, Row, values};
+use crate::page::{List, Listed, Page};
+use crate::view::View;
+use crate::{ControlError, Resource, id, text};
+use domicile_workspace::WorkspaceId;
+use domicile_world::Millis;
 use serde_json::json;
-use std::sync::Arc;
 
-impl Store {
+/// A workspace to be made.
+#[derive(Clone, Debug)]
+pub struct NewWorkspace {
+    pub slug: String,
+    pub name: String,
+    /// `None`: the account's.
+    pub plan: Option<String>,
+}
+
+/// A workspace, as the store has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkspaceRecord {
+    pub number: u32,
+    pub id: WorkspaceId,
+    /// The account's id.
+    pub account: String,
+    pub slug: String,
+    pub name: String,
+    pub plan: String,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+    pub version: u64,
+}
+
+const COLUMNS: &str = "w.number, w.id, a.id, w.slug, w.name, w.plan, w.created_at, w.updated_at, w.version";
+const FROM: &str = "workspaces w JOIN accounts a ON a.number = w.account";
+
+impl Change<'_> {
     /// Makes a workspace, in the region that this store belongs to: there is no other choice, and no later one.
-    pub fn create_workspace(&self, by: &Actor, slug: &str, name: &str) -> Result<Arc<Workspace>, ControlError> {
-        let ((id, _), snapshot) = self.change(by, |change| insert(change, slug, name))?;
-        snapshot.workspace(&id).cloned().ok_or(ControlError::NotFound(Resource::Workspace))
+    ///
+    /// # Errors
+    /// `Invalid`, also when the region needs a plan that the workspace has not or the account is not entitled to;
+    /// `Conflict` when the slug is taken.
+    pub fn create_workspace(&mut self, account: &str, new: &NewWorkspace) -> Result<WorkspaceRecord, ControlError> {
+        let account = self.account(account)?;
+        let slug = text::slug("slug", &new.slug)?;
+        let name = text::name("name", &new.name)?;
+        let plan = text::slug("plan", new.plan.as_deref().unwrap_or(&account.plan))?;
+        let region = self.region().id.clone();
+        if let Some(needed) = self.region().plan.clone() {
+            if plan != needed {
+                return Err(ControlError::invalid(
+                    "plan",
+                    format!("is `{plan}`, and a workspace in region `{region}` needs `{needed}`"),
+                    format!("choose the plan `{needed}`, or a region that needs none"),
+                ));
+            }
+            if !self.is_entitled(account.number, &needed)? {
+                return Err(ControlError::invalid(
+                    "region",
+                    format!("`{region}` needs the plan `{needed}`, and the account is not entitled to it"),
+                    "ask the operator to grant the entitlement, or choose a region that needs none",
+                ));
+            }
+        }
+        if self.find_workspace_by_slug(&slug)?.is_some() {
+            return Err(ControlError::Conflict {
+                what: format!("the cell has a workspace with the slug `{slug}`"),
+                mend: "choose another slug".to_owned(),
+            });
+        }
+        let id = id::new_id(self.random());
+        let number = self.insert(
+            "make a workspace",
+            "workspace",
+            "INSERT INTO workspaces (id, account, slug, name, region, plan, created_at, updated_at, version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8) RETURNING number",
+            values![id, account.number, slug, name, region.as_str(), plan, self.now, self.makes()],
+        )?;
+        let of = Resourced { workspace: Some(number), resource: Resource::Workspace, id: &id, name: &name };
+        let after = json!({ "slug": slug, "name": name, "region": region.as_str(), "plan": plan });
+        self.note("Workspace Created", &of, None, Some(after))?;
+        self.workspace(&WorkspaceId::new(id))
     }
 
     /// Gives a workspace another name.
-    pub fn rename_workspace(&self, by: &Actor, id: &WorkspaceId, name: &str) -> Result<Arc<Workspace>, ControlError> {
-        let ((), snapshot) = self.change(by, |change| {
-            let number = change.workspace(id)?;
-            let name = text::name("name", name)?;
-            let before: String = change
-                .db
-                .query_row("SELECT name FROM workspaces WHERE number = ?1", [number], |row| row.get(0))
-                .map_err(|e| change.sql("read a workspace", e))?;
-            if before == name {
-                return Ok(());
-            }
-            change.run(
-                "rename a workspace",
-                "UPDATE workspaces SET name = ?2, updated_at = ?3 WHERE number = ?1",
-                params![number, name, change.at.0],
-            )?;
-            let of = Resourced { workspace: number, resource: Resource::Workspace, id: id.as_str(), name: &name };
-            change.note("Workspace Modified", &of, Some(json!({ "name": before })), Some(json!({ "name": name })))
-        })?;
-        snapshot.workspace(id).cloned().ok_or(ControlError::NotFound(Resource::Workspace))
+    pub fn rename_workspace(
+        &mut self,
+        id: &WorkspaceId,
+        if_version: Option<u64>,
+        name: &str,
+    ) -> Result<WorkspaceRecord, ControlError> {
+        let before = self.workspace(id)?;
+        refuse_stale(Resource::Workspace, before.version, if_version)?;
+        let name = text::name("name", name)?;
+        if before.name == name {
+            return Ok(before);
+        }
+        self.run(
+            "rename a workspace",
+            "UPDATE workspaces SET name = ?2, updated_at = ?3, version = ?4 WHERE number = ?1",
+            values![before.number, name, self.now, self.makes()],
+        )?;
+        let of =
+            Resourced { workspace: Some(before.number), resource: Resource::Workspace, id: id.as_str(), name: &name };
+        let (was, is) = (json!({ "name": before.name }), json!({ "name": name }));
+        self.note("Workspace Modified", &of, Some(was), Some(is))?;
+        self.workspace(id)
     }
 }
 
-/// Makes a workspace; gives its id and number.
-pub(crate) fn insert(change: &Change<'_>, slug: &str, name: &str) -> Result<(WorkspaceId, u32), ControlError> {
-    let slug = text::slug("slug", slug)?;
-    let name = text::name("name", name)?;
-    if find_by_slug(change, &slug)?.is_some() {
-        return Err(ControlError::Conflict {
-            what: format!("the cell has a workspace with the slug `{slug}`"),
-            mend: "choose another slug".to_owned(),
-        });
+impl View<'_> {
+    pub fn workspace(&self, id: &WorkspaceId) -> Result<WorkspaceRecord, ControlError> {
+        let sql = format!("SELECT 0, {COLUMNS} FROM {FROM} WHERE w.id = ?1");
+        self.one("find a workspace", &sql, values![id.as_str()], record)?
+            .ok_or(ControlError::NotFound(Resource::Workspace))
     }
-    let id = id::new_id(&*change.inner.world.random);
-    let region = change.inner.region.id.as_str();
-    change.run(
-        "make a workspace",
-        "INSERT INTO workspaces (id, slug, name, region, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
-        params![id, slug, name, region, change.at.0],
-    )?;
-    let number = u32::try_from(change.db.last_insert_rowid()).map_err(|_| ControlError::Conflict {
-        what: "the cell has given out all its workspace numbers".to_owned(),
-        mend: "make the workspace in another cell".to_owned(),
-    })?;
-    let of = Resourced { workspace: number, resource: Resource::Workspace, id: &id, name: &name };
-    change.note("Workspace Created", &of, None, Some(json!({ "slug": slug, "name": name, "region": region })))?;
-    Ok((WorkspaceId::new(id), number))
+
+    pub fn find_workspace_by_slug(&self, slug: &str) -> Result<Option<WorkspaceRecord>, ControlError> {
+        let sql = format!("SELECT 0, {COLUMNS} FROM {FROM} WHERE w.slug = ?1");
+        self.one("find a workspace", &sql, values![slug], record)
+    }
+
+    /// The workspaces of an account; of all accounts without one.
+    pub fn workspaces(&self, account: Option<&str>, page: &Page) -> Result<Listed<WorkspaceRecord>, ControlError> {
+        let account = account.map(|id| self.account(id)).transpose()?;
+        // Two statements, because PostgreSQL wants to know what type a value is that is only asked for NULL.
+        let (from, count_from, values) = match account {
+            Some(account) => (
+                format!("{FROM} WHERE w.account = ?1"),
+                "workspaces w WHERE w.account = ?1",
+                values![account.number].to_vec(),
+            ),
+            None => (format!("{FROM} WHERE w.number > 0"), "workspaces w WHERE w.number > 0", Vec::new()),
+        };
+        let list = List {
+            doing: "read workspaces",
+            columns: COLUMNS,
+            from: &from,
+            count_from,
+            number: "w.number",
+            values: &values,
+        };
+        self.page(&list, page, record)
+    }
 }
 
-pub(crate) fn find_by_slug(change: &Change<'_>, slug: &str) -> Result<Option<(WorkspaceId, u32)>, ControlError> {
-    change
-        .db
-        .query_row("SELECT id, number FROM workspaces WHERE slug = ?1", [slug], |row| {
-            Ok((WorkspaceId::new(row.get::<_, String>(0)?), row.get(1)?))
-        })
-        .optional()
-        .map_err(|e| change.sql("find a workspace", e))
+/// From a row that has the columns after one of its own.
+fn record(row: &Row) -> Result<WorkspaceRecord, DbError> {
+    Ok(WorkspaceRecord {
+        number: row.get(1)?,
+        id: WorkspaceId::new(row.get::<String>(2)?),
+        account: row.get(3)?,
+        slug: row.get(4)?,
+        name: row.get(5)?,
+        plan: row.get(6)?,
+        created_at: row.get(7)?,
+        updated_at: row.get(8)?,
+        version: row.get(9)?,
+    })
 }

@@ -3,73 +3,50 @@
 //! - A source always has a key, so that it can be rotated without a moment in which nothing is taken.
 //! - A key made here names its region (`euw_…`); the audit trail and logs show its first letters only.
 
-use crate::audit::Actor;
-use crate::store::Change;
-use crate::{ControlError, Resource, Store, id, source};
-use domicile_workspace::{Source, SourceId, WorkspaceId};
-use rusqlite::{OptionalExtension, params};
+use crate::change::Change;
+use crate::db::values;
+use crate::source::SourceRecord;
+use crate::{ControlError, Resource, id};
+use domicile_workspace::{SourceId, WorkspaceId};
+use domicile_world::Millis;
 use serde_json::json;
-use std::sync::Arc;
 
 /// Letters and digits of a write key after its region's prefix: 190 bits.
 const WRITE_KEY_CHARS: usize = 32;
 /// Keys of one source: enough to give each of its apps one and to rotate.
-const WRITE_KEYS_MAX: u32 = 100;
-impl Store {
-    /// Gives a source one more write key, switched on. It stands last in [`Source::write_keys`].
-    pub fn add_write_key(
-        &self,
-        by: &Actor,
-        workspace: &WorkspaceId,
-        id: &SourceId,
-    ) -> Result<Arc<Source>, ControlError> {
-        let ((), snapshot) = self.change(by, |change| {
-            let row = source::find(change, workspace, id)?;
-            if count(change, row.number)? >= WRITE_KEYS_MAX {
-                return Err(ControlError::Conflict {
-                    what: format!("the source has {WRITE_KEYS_MAX} write keys"),
-                    mend: "delete one that is no longer used".to_owned(),
-                });
-            }
-            let key = insert(change, row.number)?;
-            change.note("Source Write Key Created", &row.resourced(), None, Some(json!({ "writeKey": shown(&key) })))
-        })?;
-        snapshot.source(id).cloned().ok_or(ControlError::NotFound(Resource::Source))
+const WRITE_KEYS_MAX: usize = 100;
+
+impl Change<'_> {
+    /// Gives a source one more write key, switched on. It stands last in [`SourceRecord::write_keys`].
+    pub fn add_write_key(&mut self, workspace: &WorkspaceId, id: &SourceId) -> Result<SourceRecord, ControlError> {
+        let row = self.source(workspace, id)?;
+        self.refuse_many_keys(&row)?;
+        let key = self.insert_write_key(row.number)?;
+        self.touch_source(row.number)?;
+        let after = json!({ "writeKey": shown(&key) });
+        self.note("Source Write Key Created", &row.resourced(), None, Some(after))?;
+        self.source(workspace, id)
     }
 
     /// Switches a write key on or off. Events with a key that is off are refused.
     pub fn enable_write_key(
-        &self,
-        by: &Actor,
+        &mut self,
         workspace: &WorkspaceId,
         id: &SourceId,
         key: &str,
         enabled: bool,
-    ) -> Result<Arc<Source>, ControlError> {
-        let ((), snapshot) = self.change(by, |change| {
-            let row = source::find(change, workspace, id)?;
-            let before: bool = change
-                .db
-                .query_row(
-                    "SELECT enabled FROM write_keys WHERE key = ?1 AND source = ?2",
-                    params![key, row.number],
-                    |row| row.get(0),
-                )
-                .optional()
-                .map_err(|e| change.sql("find a write key", e))?
-                .ok_or(ControlError::NotFound(Resource::WriteKey))?;
-            if before == enabled {
-                return Ok(());
-            }
-            change.run(
-                "switch a write key",
-                "UPDATE write_keys SET enabled = ?2 WHERE key = ?1",
-                params![key, enabled],
-            )?;
-            let state = |enabled: bool| Some(json!({ "writeKey": shown(key), "enabled": enabled }));
-            change.note("Source Write Key Modified", &row.resourced(), state(before), state(enabled))
-        })?;
-        snapshot.source(id).cloned().ok_or(ControlError::NotFound(Resource::Source))
+    ) -> Result<SourceRecord, ControlError> {
+        let row = self.source(workspace, id)?;
+        let found = row.write_keys.iter().find(|found| found.key == key);
+        let before = found.ok_or(ControlError::NotFound(Resource::WriteKey))?.enabled;
+        if before == enabled {
+            return Ok(row);
+        }
+        self.run("switch a write key", "UPDATE write_keys SET enabled = ?2 WHERE key = ?1", values![key, enabled])?;
+        self.touch_source(row.number)?;
+        let state = |enabled: bool| Some(json!({ "writeKey": shown(key), "enabled": enabled }));
+        self.note("Source Write Key Modified", &row.resourced(), state(before), state(enabled))?;
+        self.source(workspace, id)
     }
 
     /// Takes a write key away for good.
@@ -77,57 +54,70 @@ impl Store {
     /// # Errors
     /// `Conflict` for a source's last key: a source without one could never be sent to again.
     pub fn delete_write_key(
-        &self,
-        by: &Actor,
+        &mut self,
         workspace: &WorkspaceId,
         id: &SourceId,
         key: &str,
-    ) -> Result<(), ControlError> {
-        self.change(by, |change| {
-            let row = source::find(change, workspace, id)?;
-            let keys = count(change, row.number)?;
-            let deleted = change.run(
-                "delete a write key",
-                "DELETE FROM write_keys WHERE key = ?1 AND source = ?2",
-                params![key, row.number],
-            )?;
-            if deleted == 0 {
-                return Err(ControlError::NotFound(Resource::WriteKey));
-            }
-            if keys == 1 {
-                return Err(ControlError::Conflict {
-                    what: "this is the source's last write key".to_owned(),
-                    mend: "create the next key first, or switch the source off".to_owned(),
-                });
-            }
-            change.note("Source Write Key Deleted", &row.resourced(), Some(json!({ "writeKey": shown(key) })), None)
-        })?;
-        Ok(())
+    ) -> Result<SourceRecord, ControlError> {
+        let row = self.source(workspace, id)?;
+        if !row.write_keys.iter().any(|found| found.key == key) {
+            return Err(ControlError::NotFound(Resource::WriteKey));
+        }
+        if row.write_keys.len() == 1 {
+            return Err(ControlError::Conflict {
+                what: "this is the source's last write key".to_owned(),
+                mend: "create the next key first, or switch the source off".to_owned(),
+            });
+        }
+        self.run(
+            "delete a write key",
+            "DELETE FROM write_keys WHERE key = ?1 AND source = ?2",
+            values![key, row.number],
+        )?;
+        self.touch_source(row.number)?;
+        let before = json!({ "writeKey": shown(key) });
+        self.note("Source Write Key Deleted", &row.resourced(), Some(before), None)?;
+        self.source(workspace, id)
+    }
+
+    pub(crate) fn insert_write_key(&mut self, source: u32) -> Result<String, ControlError> {
+        let key = format!("{}_{}", self.region().key_prefix, id::base62(self.random(), WRITE_KEY_CHARS));
+        self.insert_given_key(source, &key)?;
+        Ok(key)
+    }
+
+    pub(crate) fn refuse_many_keys(&self, row: &SourceRecord) -> Result<(), ControlError> {
+        if row.write_keys.len() < WRITE_KEYS_MAX {
+            return Ok(());
+        }
+        Err(ControlError::Conflict {
+            what: format!("the source has {WRITE_KEYS_MAX} write keys"),
+            mend: "delete one that is no longer used".to_owned(),
+        })
+    }
+
+    pub(crate) fn insert_given_key(&mut self, source: u32, key: &str) -> Result<(), ControlError> {
+        // Keys are ordered by their time; two of one millisecond would stand in the order of their letters.
+        let newest: Option<Millis> = self
+            .one(
+                "read a source's newest key",
+                "SELECT max(created_at) FROM write_keys WHERE source = ?1",
+                values![source],
+                |row| row.get(0),
+            )?
+            .flatten();
+        let made_at = newest.map_or(self.now, |newest| self.now.max(newest.plus(1)));
+        self.run(
+            "make a write key",
+            "INSERT INTO write_keys (key, source, enabled, created_at) VALUES (?1, ?2, 1, ?3)",
+            values![key, source, made_at],
+        )
+        .map(drop)
     }
 }
 
-fn count(change: &Change<'_>, source: u32) -> Result<u32, ControlError> {
-    change
-        .db
-        .query_row("SELECT count(*) FROM write_keys WHERE source = ?1", [source], |row| row.get(0))
-        .map_err(|e| change.sql("count write keys", e))
-}
-
-pub(crate) fn insert(change: &Change<'_>, source: u32) -> Result<String, ControlError> {
-    let inner = change.inner;
-    let key = format!("{}_{}", inner.region.key_prefix, id::base62(&*inner.world.random, WRITE_KEY_CHARS));
-    // Keys are ordered by their time; two of one millisecond would stand in the order of their letters.
-    change.run(
-        "make a write key",
-        "INSERT INTO write_keys (key, source, enabled, created_at)
-         VALUES (?1, ?2, 1, max(?3, coalesce((SELECT max(created_at) + 1 FROM write_keys WHERE source = ?2), 0)))",
-        params![key, source, change.at.0],
-    )?;
-    Ok(key)
-}
-
 /// Enough of a key to tell it from the source's others, too little to send with.
-fn shown(key: &str) -> String {
+pub(crate) fn shown(key: &str) -> String {
     let shown: String = key.chars().take(8).collect();
     format!("{shown}…")
 }

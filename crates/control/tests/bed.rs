@@ -1,17 +1,16 @@
-//! A store in a temporary folder, for a region that exists only here.
+//! A store on each engine, for a region that exists only here.
 
+use crate::engine::Home;
 use domicile_control::{Actor, NewSource, Store, StoreError};
-use domicile_keys::Keyring;
 use domicile_region::{BorderPolicy, Country, CountrySet, IngestPoint, PointName, Region, RegionId};
 use domicile_workspace::{SourceKind, Workspace};
-use domicile_world::World;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub struct Bed {
-    pub dir: tempfile::TempDir,
+    // Closed before its home goes.
     pub store: Store,
     pub workspace: Arc<Workspace>,
+    pub home: Home,
 }
 
 pub const BY: Actor = Actor::Operator;
@@ -35,45 +34,42 @@ pub fn region(id: &str) -> Region {
     }
 }
 
-pub fn path(dir: &tempfile::TempDir) -> PathBuf {
-    dir.path().join("cell/control.db")
-}
-
-pub fn open(dir: &tempfile::TempDir, region_id: &str) -> Result<Store, StoreError> {
-    let world = World::real();
-    let keys = Keyring::open(&world, &dir.path().join("cell/keys")).expect("keys");
-    Store::open(&world, &path(dir), &region(region_id), &keys)
-}
-
-/// A shell on the same file, as an operator might open one.
-pub fn shell(dir: &tempfile::TempDir) -> rusqlite::Connection {
-    rusqlite::Connection::open(path(dir)).expect("opens the file")
+/// Runs a test on a store of each engine, with a workspace in it.
+pub fn each(test: impl Fn(Bed)) {
+    for home in Home::each(&region("ch-north")) {
+        eprintln!("on {}", if home.is_sqlite() { "SQLite" } else { "PostgreSQL" });
+        test(Bed::at(home));
+    }
 }
 
 pub fn new_source(slug: &str) -> NewSource {
-    NewSource {
-        slug: slug.to_owned(),
-        name: None,
-        kind: SourceKind::Website,
-        enabled: true,
-        ingestion_region: None,
-        strict: false,
-        rate_limit: None,
-    }
+    NewSource::new(slug, SourceKind::Website)
 }
 
 impl Bed {
-    pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let store = open(&dir, "ch-north").expect("opens");
+    pub fn sqlite() -> Self {
+        Self::at(Home::sqlite(region("ch-north")))
+    }
+
+    pub fn at(home: Home) -> Self {
+        let store = home.open().expect("opens");
         let workspace = store.create_workspace(&BY, "acme", "Acme").expect("makes a workspace");
-        Self { dir, store, workspace }
+        Self { store, workspace, home }
     }
 
     pub fn reopen(self) -> Self {
-        let Self { dir, store, workspace } = self;
+        let Self { home, store, workspace } = self;
         drop(store);
-        let store = open(&dir, "ch-north").expect("opens again");
-        Self { dir, store, workspace }
+        let store = home.open().expect("opens again");
+        Self { store, workspace, home }
+    }
+
+    /// As another region's cell would open it.
+    pub fn open_as(&self, id: &str) -> Result<Store, StoreError> {
+        self.home.open_as(&region(id))
+    }
+
+    pub fn version(&self) -> u64 {
+        self.store.current().load().version.0
     }
 }

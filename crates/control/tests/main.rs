@@ -1,6 +1,16 @@
-//! The control store from outside: what it promises to the API, the console and `up`.
+//! The control store from outside: what it promises to the API, the console and `up`, on each engine.
 
 mod bed;
+mod changes;
+mod configuration;
+mod connections;
+mod engine;
+mod figures;
+mod lists;
+mod people;
+mod filters;
+mod plans;
 mod rules;
 mod sources;
+mod suppressions;
 mod webhooks;

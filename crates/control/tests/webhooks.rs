@@ -1,6 +1,6 @@
 //! Destinations and their secrets.
 
-use crate::bed::{BY, Bed, new_source, path};
+use crate::bed::{BY, each, new_source};
 use domicile_control::{ControlError, DestinationChange, NewDestination};
 use domicile_workspace::{Destination, DestinationId, DestinationKind, SourceId, WebhookSettings};
 use serde_json::{Value, json};
@@ -22,80 +22,82 @@ fn settings(destination: &Destination) -> &WebhookSettings {
 
 #[test]
 fn a_secret_reaches_the_snapshot_and_lies_sealed_in_the_file() {
-    let bed = Bed::new();
-    let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
-    let given = json!({"url": "https://a.example/hook", "country": "CH", "sharedSecret": "correct-horse"});
-    let made = bed.store.create_destination(&BY, &bed.workspace.id, &new(&source.id, given)).expect("makes one");
-    assert_eq!(settings(&made).shared_secret.as_deref(), Some("correct-horse"));
-    assert_eq!(made.id.as_str().len(), 24);
+    each(|bed| {
+        let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
+        let given = json!({"url": "https://a.example/hook", "country": "CH", "sharedSecret": "correct-horse"});
+        let made = bed.store.create_destination(&BY, &bed.workspace.id, &new(&source.id, given)).expect("makes one");
+        assert_eq!(settings(&made).shared_secret.as_deref(), Some("correct-horse"));
+        assert_eq!(made.id.as_str().len(), 24);
 
-    let bed = bed.reopen();
-    let snapshot = bed.store.current().load();
-    assert_eq!(settings(&snapshot.destinations[0]), settings(&made));
-    for file in [path(&bed.dir), path(&bed.dir).with_extension("db-wal")] {
-        let bytes = std::fs::read(file).expect("reads");
-        assert!(!bytes.windows(13).any(|window| window == b"correct-horse"));
-    }
-    for entry in bed.store.audit(&bed.workspace.id, 0, 99).expect("reads") {
-        assert!(!format!("{entry:?}").contains("correct-horse"));
-    }
+        let bed = bed.reopen();
+        let snapshot = bed.store.current().load();
+        assert_eq!(settings(snapshot.destination(&made.id).expect("is there")), settings(&made));
+        for entry in bed.store.audit(&bed.workspace.id, 0, 99).expect("reads") {
+            assert!(!format!("{entry:?}").contains("correct-horse"));
+        }
+    });
 }
 
 #[test]
 fn changing_one_setting_leaves_the_secret_and_null_takes_it_away() {
-    let bed = Bed::new();
-    let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
-    let given = json!({"url": "https://a.example/hook", "sharedSecret": "s"});
-    let made = bed.store.create_destination(&BY, &bed.workspace.id, &new(&source.id, given)).expect("makes one");
-    let change = |settings: Value| DestinationChange { settings: settings.as_object().cloned(), ..Default::default() };
-    let update = |to: &DestinationChange| bed.store.update_destination(&BY, &bed.workspace.id, &made.id, to);
+    each(|bed| {
+        let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
+        let given = json!({"url": "https://a.example/hook", "sharedSecret": "s"});
+        let made = bed.store.create_destination(&BY, &bed.workspace.id, &new(&source.id, given)).expect("makes one");
+        let change =
+            |settings: Value| DestinationChange { settings: settings.as_object().cloned(), ..Default::default() };
+        let update = |to: &DestinationChange| bed.store.update_destination(&BY, &bed.workspace.id, &made.id, to);
 
-    let moved = update(&change(json!({"url": "https://b.example/hook", "country": "CH"}))).expect("changes it");
-    assert_eq!(
-        (settings(&moved).url.as_str(), settings(&moved).shared_secret.as_deref()),
-        ("https://b.example/hook", Some("s"))
-    );
-    let open = update(&change(json!({"sharedSecret": null}))).expect("changes it");
-    assert_eq!(settings(&open).shared_secret, None);
-    for bad in [json!({"url": null}), json!({"url": "ftp://x"}), json!({"region": "us-west"}), json!({"country": "xx"})]
-    {
-        assert!(matches!(update(&change(bad)), Err(ControlError::Invalid { .. })));
-    }
-    let off = update(&DestinationChange { enabled: Some(false), ..Default::default() }).expect("switches it off");
-    assert!(!off.enabled && settings(&off).url == "https://b.example/hook");
+        let moved = update(&change(json!({"url": "https://b.example/hook", "country": "CH"}))).expect("changes it");
+        assert_eq!(
+            (settings(&moved).url.as_str(), settings(&moved).shared_secret.as_deref()),
+            ("https://b.example/hook", Some("s"))
+        );
+        let open = update(&change(json!({"sharedSecret": null}))).expect("changes it");
+        assert_eq!(settings(&open).shared_secret, None);
+        for bad in
+            [json!({"url": null}), json!({"url": "ftp://x"}), json!({"region": "us-west"}), json!({"country": "xx"})]
+        {
+            assert!(matches!(update(&change(bad)), Err(ControlError::Invalid { .. })));
+        }
+        let off = update(&DestinationChange { enabled: Some(false), ..Default::default() }).expect("switches it off");
+        assert!(!off.enabled && settings(&off).url == "https://b.example/hook");
+    });
 }
 
 #[test]
 fn a_destination_goes_with_its_source_and_is_found_only_in_its_workspace() {
-    let bed = Bed::new();
-    let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
-    let other = bed.store.create_workspace(&BY, "other", "Other").expect("makes another");
-    let given = json!({"url": "https://a.example/hook", "sharedSecret": "s"});
-    let theirs = bed.store.create_destination(&BY, &other.id, &new(&source.id, given.clone()));
-    assert!(matches!(theirs, Err(ControlError::NotFound(_))), "no destination of a foreign source");
-    let made = bed.store.create_destination(&BY, &bed.workspace.id, &new(&source.id, given)).expect("makes one");
-    assert!(matches!(bed.store.delete_destination(&BY, &other.id, &made.id), Err(ControlError::NotFound(_))));
+    each(|bed| {
+        let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
+        let other = bed.store.create_workspace(&BY, "other", "Other").expect("makes another");
+        let given = json!({"url": "https://a.example/hook", "sharedSecret": "s"});
+        let theirs = bed.store.create_destination(&BY, &other.id, &new(&source.id, given.clone()));
+        assert!(matches!(theirs, Err(ControlError::NotFound(_))), "no destination of a foreign source");
+        let made = bed.store.create_destination(&BY, &bed.workspace.id, &new(&source.id, given)).expect("makes one");
+        assert!(matches!(bed.store.delete_destination(&BY, &other.id, &made.id), Err(ControlError::NotFound(_))));
 
-    bed.store.delete_source(&BY, &bed.workspace.id, &source.id).expect("deletes the source");
-    assert!(bed.store.current().load().destinations.is_empty());
-    let gone = bed.store.delete_destination(&BY, &bed.workspace.id, &made.id);
-    assert!(matches!(gone, Err(ControlError::NotFound(_))));
-    let sealed: i64 = crate::bed::shell(&bed.dir)
-        .query_row("SELECT count(*) FROM destinations WHERE sealed IS NOT NULL", [], |row| row.get(0))
-        .expect("counts");
-    assert_eq!(sealed, 0, "a deleted destination's secrets are destroyed");
-    let unknown = bed.store.delete_destination(&BY, &bed.workspace.id, &DestinationId::new("x"));
-    assert!(matches!(unknown, Err(ControlError::NotFound(_))));
+        bed.store.delete_source(&BY, &bed.workspace.id, &source.id).expect("deletes the source");
+        assert!(bed.store.current().load().destinations.is_empty());
+        let gone = bed.store.delete_destination(&BY, &bed.workspace.id, &made.id);
+        assert!(matches!(gone, Err(ControlError::NotFound(_))));
+        let sealed = bed.home.shell("SELECT count(*) FROM destinations WHERE sealed IS NOT NULL").expect("counts");
+        assert_eq!(sealed, ["0"], "a deleted destination's secrets are destroyed");
+        let unknown = bed.store.delete_destination(&BY, &bed.workspace.id, &DestinationId::new("x"));
+        assert!(matches!(unknown, Err(ControlError::NotFound(_))));
+    });
 }
 
 #[test]
 fn a_kind_that_is_not_in_the_catalog_is_refused() {
-    let bed = Bed::new();
-    let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
-    let unknown =
-        NewDestination { metadata_id: "amplitude".to_owned(), ..new(&source.id, json!({"url": "https://a.example"})) };
-    match bed.store.create_destination(&BY, &bed.workspace.id, &unknown) {
-        Err(ControlError::Invalid { field, .. }) => assert_eq!(field, "metadataId"),
-        other => panic!("{other:?}"),
-    }
+    each(|bed| {
+        let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
+        let unknown = NewDestination {
+            metadata_id: "amplitude".to_owned(),
+            ..new(&source.id, json!({"url": "https://a.example"}))
+        };
+        match bed.store.create_destination(&BY, &bed.workspace.id, &unknown) {
+            Err(ControlError::Invalid { field, .. }) => assert_eq!(field, "metadataId"),
+            other => panic!("{other:?}"),
+        }
+    });
 }

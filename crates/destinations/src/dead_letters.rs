@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_letter_is_one_line_of_json_with_the_event_byte_for_byte() {
         let raw = br#"{"messageId":"m\n1","n":1.50,"u":"\u00e9"}"#;
-        let (_, mut event) = Event::new(Position(7), Millis(0), raw);
+        let (_, mut event) = Event::new(Position(7), Millis(0), raw, raw.into());
         event.tries = 3;
         let cause = Cause { reason: "status_400".into(), status: Some(400), answer: b"no\n\xff\"".repeat(1000) };
         let mut out = Vec::new();

@@ -12,6 +12,7 @@ use crate::verdict::{Verdict, retry_after, verdict};
 use crate::webhook::Webhook;
 use crate::window::Window;
 use domicile_border::{Answer, Line, Refusal, SendError};
+use domicile_event::filter::{self, Outcome};
 use domicile_log::{Decided, EventFrame, EventReader, Position, ReadError};
 use domicile_workspace::{Destination, DestinationKind, SourceNumber};
 use metrics::{Counter, Histogram};
@@ -98,6 +99,7 @@ struct Landed {
 
 struct Meters {
     delivered: Counter,
+    filtered: Counter,
     dead: Counter,
     retried: Counter,
     refused: Counter,
@@ -221,9 +223,20 @@ impl Delivery {
             state.progress.begin(position, decided.source, decided.received_at);
             if position < state.progress.off_until {
                 state.progress.settle(position, Settled::Off);
-            } else {
-                let (user, event) = Event::new(position, decided.received_at, raw);
-                self.window.push(user, event);
+                continue;
+            }
+            match filter::apply(self.destination.filters.iter(), raw) {
+                Outcome::Kept(body) => {
+                    // Whose event it is stands in the event as it came: a filter may cut that, and order is kept still.
+                    let (user, event) = Event::new(position, decided.received_at, raw, body);
+                    self.window.push(user, event);
+                }
+                Outcome::Dropped { .. } => {
+                    state.progress.settle(position, Settled::Filtered);
+                    state.left_out(position);
+                    self.saved.settled += 1;
+                    self.meters.filtered.increment(1);
+                }
             }
         }
         state.in_memory = self.window.events();
@@ -466,6 +479,7 @@ impl Meters {
         };
         Self {
             delivered: counter("delivered"),
+            filtered: counter("filtered"),
             dead: counter("dead"),
             retried: counter("retried"),
             refused: counter("refused"),

@@ -156,7 +156,7 @@ impl Destinations {
         let now = self.cell.world.clock.monotonic();
         self.resting.retain(|_, until| *until > now);
         let mut wanted = HashMap::new();
-        for destination in &snapshot.destinations {
+        for destination in snapshot.destinations.values() {
             let source = snapshot.source(&destination.source).map(|source| source.number);
             match source.filter(|_| destination.enabled) {
                 Some(source) => drop(wanted.insert(destination.id.clone(), (destination, source))),
@@ -203,7 +203,7 @@ impl Destinations {
         if let Err(error) = result {
             self.failed(id.clone(), &error);
         }
-        if !self.current.load().destinations.iter().any(|destination| destination.id == id) {
+        if self.current.load().destination(&id).is_none() {
             self.switch_off(&id);
             self.cell.figures.forget(&id);
         }
@@ -247,5 +247,5 @@ fn mark_off(disk: &dyn Disk, path: &Path) -> Result<Option<Progress>, CursorErro
 /// Whether a delivery that was started with one may go on with the other.
 fn is_same(one: &Destination, other: &Destination) -> bool {
     let (DestinationKind::Webhook(a), DestinationKind::Webhook(b)) = (&one.kind, &other.kind);
-    one.workspace == other.workspace && a == b
+    one.workspace == other.workspace && a == b && one.filters == other.filters
 }

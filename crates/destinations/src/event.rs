@@ -4,6 +4,7 @@ use bytes::Bytes;
 use domicile_event::{field, text};
 use domicile_log::Position;
 use domicile_world::Millis;
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub(crate) struct Event {
     pub position: Position,
     pub received_at: Millis,
     pub message_id: Arc<str>,
-    /// The finished JSON object.
+    /// The finished JSON object, as far as the destination's filters leave it.
     pub body: Bytes,
     /// Tries that the partner or the network answered; a refusal of the border is none.
     pub tries: u32,
@@ -27,11 +28,14 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// `raw`: one finished event of the event log.
-    pub fn new(position: Position, received_at: Millis, raw: &[u8]) -> (User, Self) {
+    /// `raw`: one finished event of the event log. `left`: what the destination's filters leave of it.
+    pub fn new(position: Position, received_at: Millis, raw: &[u8], left: Cow<'_, [u8]>) -> (User, Self) {
         let message_id = string_at(raw, "messageId").unwrap_or_else(|| format!("position-{position}"));
         let user = user_of(raw);
-        let body = Bytes::copy_from_slice(raw);
+        let body = match left {
+            Cow::Borrowed(raw) => Bytes::copy_from_slice(raw),
+            Cow::Owned(rest) => Bytes::from(rest),
+        };
         (user, Self { position, received_at, message_id: message_id.into(), body, tries: 0, first_try_at: None })
     }
 }
@@ -64,7 +68,7 @@ mod tests {
     use super::*;
 
     fn read(raw: &str) -> (User, String) {
-        let (user, event) = Event::new(Position(7), Millis(0), raw.as_bytes());
+        let (user, event) = Event::new(Position(7), Millis(0), raw.as_bytes(), raw.as_bytes().into());
         (user, event.message_id.to_string())
     }
 

@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Tries that are kept in memory per destination.
 const ATTEMPTS_KEPT: usize = 10_000;
 
+/// Events that a filter left out, of which this is remembered per destination.
+const LEFT_OUT_KEPT: usize = 10_000;
+
 /// The figures of all destinations of a cell. Cheap to clone; holds for as long as the program runs.
 #[derive(Clone, Default)]
 pub struct Figures {
@@ -21,8 +24,8 @@ pub struct Figures {
 
 /// One destination, at one moment.
 ///
-/// Of the kept events of its source in `from..position`, exactly `delivered + dead + off` are settled; what the event log
-/// has from `position` on is waiting.
+/// Of the kept events of its source in `from..position`, exactly `delivered + dead + off + filtered` are settled; what the
+/// event log has from `position` on is waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationFigures {
     pub id: DestinationId,
@@ -98,9 +101,18 @@ pub(crate) struct State {
     pub refused: Option<&'static str>,
     pub last_error: Option<String>,
     tried: VecDeque<Tried>,
+    left_out: VecDeque<Position>,
 }
 
 impl State {
+    /// Remembers an event that a filter left out.
+    pub fn left_out(&mut self, position: Position) {
+        if self.left_out.len() == LEFT_OUT_KEPT {
+            self.left_out.pop_front();
+        }
+        self.left_out.push_back(position);
+    }
+
     pub fn tried(&mut self, tried: Tried) {
         if self.tried.len() == ATTEMPTS_KEPT {
             self.tried.pop_front();
@@ -134,6 +146,13 @@ impl Figures {
         attempts
     }
 
+    /// Whether a filter of the destination left out the event at this position. Remembers 10,000 events per destination,
+    /// since the program's start.
+    pub fn left_out(&self, id: &DestinationId, position: Position) -> bool {
+        let board = lock(&self.boards).get(id).cloned();
+        board.is_some_and(|board| board.lock().left_out.contains(&position))
+    }
+
     /// The board of a destination; a new one begins with `progress`.
     pub(crate) fn board(&self, id: &DestinationId, progress: Progress) -> Arc<Board> {
         let mut boards = lock(&self.boards);
@@ -144,6 +163,7 @@ impl Figures {
                 refused: None,
                 last_error: None,
                 tried: VecDeque::new(),
+                left_out: VecDeque::new(),
             };
             Arc::new(Board { id: id.clone(), state: Mutex::new(state) })
         });

@@ -1,11 +1,11 @@
 //! Destinations: consumers of the event log that send each kept event of their source to a partner.
 //!
 //! ```text
-//! event log ──► read ──► window ──► one user at a time, 16 at once ──► border ──► the partner
-//!                           ▲                │                                        │
-//!                           └── again, after a wait ◄──── 429, 5xx, no answer ◄───────┤
-//!                                            │                                        │
-//!                           cursor ◄──── settled: delivered (2xx) or dead (letter on disk)
+//! event log ──► read ──► filters ──► window ──► one user at a time, 16 at once ──► border ──► the partner
+//!                          │            ▲                │                                        │
+//!                          │            └── again, after a wait ◄──── 429, 5xx, no answer ◄───────┤
+//!                          ▼                             │                                        │
+//!                       cursor ◄──── settled: filtered, delivered (2xx), or dead (letter on disk) ┘
 //! ```
 //!
 //! - Each destination has its own cursor and window: one that is slow, down or refused costs its own disk and nobody's time.
@@ -13,8 +13,10 @@
 //!   only.
 //! - The cursor passes an event only when it is settled: a partner said 2xx, or its dead letter is synced. After a crash
 //!   nothing is skipped; what may be sent twice carries the same `Idempotency-Key`.
-//! - Counts move with the cursor, in the same file: at every moment delivered + dead + off are exactly the kept events of
-//!   the source between `from` and `position`.
+//! - Counts move with the cursor, in the same file: at every moment delivered + dead + off + filtered are exactly the kept
+//!   events of the source between `from` and `position`.
+//! - An event goes through the destination's filters when it is read. A filter that comes or changes starts the delivery anew
+//!   from its cursor, so that it holds for whatever was not sent yet, events that wait for another try too.
 //! - What the border refuses waits. It is never dead: settings or policy may change.
 //! - Deliberately absent: sockets (the border has them), and the control store (a snapshot is handed in).
 

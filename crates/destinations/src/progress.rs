@@ -28,6 +28,8 @@ pub(crate) enum Settled {
     Dead,
     /// The destination was switched off when it came.
     Off,
+    /// One of the destination's filters left it out.
+    Filtered,
 }
 
 /// Settled events.
@@ -37,6 +39,9 @@ pub struct Counts {
     pub dead: u64,
     /// Passed over because the destination was switched off; a replay can send them.
     pub off: u64,
+    /// Left out by the destination's filters.
+    #[serde(default)]
+    pub filtered: u64,
 }
 
 impl Counts {
@@ -45,6 +50,7 @@ impl Counts {
             Settled::Delivered => self.delivered += 1,
             Settled::Dead => self.dead += 1,
             Settled::Off => self.off += 1,
+            Settled::Filtered => self.filtered += 1,
         }
     }
 
@@ -52,6 +58,7 @@ impl Counts {
         self.delivered += more.delivered;
         self.dead += more.dead;
         self.off += more.off;
+        self.filtered += more.filtered;
     }
 }
 
@@ -179,7 +186,7 @@ impl Progress {
             return Err(damage("its checksum does not hold"));
         }
         let file: CursorFile = serde_json::from_str(json).map_err(|_| damage("it can't be read"))?;
-        if file.version != VERSION {
+        if !(1..=VERSION).contains(&file.version) {
             return Err(damage("it is of another version"));
         }
         Ok(Some(file.into()))
@@ -203,7 +210,8 @@ fn checksum(json: &str) -> String {
     format!("crc32c {:08x}\n", crc32c::crc32c(json.as_bytes()))
 }
 
-const VERSION: u32 = 1;
+/// 1 knew nothing of filters.
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct CursorFile {
@@ -215,6 +223,9 @@ struct CursorFile {
     earlier: Counts,
     /// Source number, hour since 1970, delivered, dead, off.
     hours: Vec<(u32, i64, u64, u64, u64)>,
+    /// Source number, hour since 1970, filtered: the hours above that have any.
+    #[serde(default)]
+    filtered: Vec<(u32, i64, u64)>,
 }
 
 impl From<&Progress> for CursorFile {
@@ -224,6 +235,8 @@ impl From<&Progress> for CursorFile {
             .iter()
             .map(|((source, hour), counts)| (source.0, hour.0, counts.delivered, counts.dead, counts.off))
             .collect();
+        let filtered = progress.hours.iter().filter(|(_, counts)| counts.filtered > 0);
+        let filtered = filtered.map(|((source, hour), counts)| (source.0, hour.0, counts.filtered)).collect();
         Self {
             version: VERSION,
             from: progress.from.0,
@@ -232,19 +245,23 @@ impl From<&Progress> for CursorFile {
             off: progress.off,
             earlier: progress.earlier,
             hours,
+            filtered,
         }
     }
 }
 
 impl From<CursorFile> for Progress {
     fn from(file: CursorFile) -> Self {
-        let hours = file
+        let mut hours: BTreeMap<_, Counts> = file
             .hours
             .into_iter()
             .map(|(source, hour, delivered, dead, off)| {
-                ((SourceNumber(source), Hour(hour)), Counts { delivered, dead, off })
+                ((SourceNumber(source), Hour(hour)), Counts { delivered, dead, off, filtered: 0 })
             })
             .collect();
+        for (source, hour, filtered) in file.filtered {
+            hours.entry((SourceNumber(source), Hour(hour))).or_default().filtered = filtered;
+        }
         Self {
             off_until: Position(file.off_until),
             off: file.off,
@@ -277,11 +294,12 @@ mod tests {
     fn the_cursor_stops_at_the_first_event_that_is_not_settled_and_the_counts_with_it() {
         let mut progress = progress();
         let mut shown = Vec::new();
-        for (position, settled) in [(13, Settled::Delivered), (11, Settled::Dead), (14, Settled::Delivered)] {
+        for (position, settled) in [(13, Settled::Delivered), (11, Settled::Dead), (14, Settled::Filtered)] {
             progress.settle(Position(position), settled);
-            shown.push((progress.position.0, progress.totals().delivered, progress.totals().dead));
+            let Counts { delivered, dead, filtered, .. } = progress.totals();
+            shown.push((progress.position.0, delivered, dead, filtered));
         }
-        assert_eq!(shown, [(11, 0, 0), (14, 1, 1), (20, 2, 1)]);
+        assert_eq!(shown, [(11, 0, 0, 0), (14, 1, 1, 0), (20, 1, 1, 1)]);
         assert_eq!(progress.hours.len(), 2);
     }
 
@@ -292,12 +310,29 @@ mod tests {
         world.disk.make_folder(Path::new("/index"), false).expect("a folder");
         assert_eq!(Progress::load(&*world.disk, path).expect("reads"), None);
         let mut progress = progress();
-        progress.settle(Position(11), Settled::Delivered);
+        progress.settle(Position(11), Settled::Filtered);
         progress.settle(Position(14), Settled::Delivered);
         progress.save(&*world.disk, path).expect("writes");
         let back = Progress::load(&*world.disk, path).expect("reads").expect("is there");
-        assert_eq!((back.position, back.totals().delivered), (Position(13), 1));
+        assert_eq!((back.position, back.totals().filtered), (Position(13), 1));
         assert_eq!(back.hours, progress.hours);
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_filters_is_read() {
+        let (world, _handles) = domicile_testkit::world(1);
+        let path = Path::new("/index/destination-d.cursor");
+        world.disk.make_folder(Path::new("/index"), false).expect("a folder");
+        let json = r#"{"version":1,"from":1,"position":9,"off_until":1,"off":false,"#.to_owned()
+            + r#""earlier":{"delivered":1,"dead":0,"off":0},"hours":[[1,500000,3,2,1]]}"#;
+        let write = |json: &str| {
+            write_whole(&*world.disk, path, format!("{json}\n{}", checksum(json)).as_bytes()).expect("writes");
+        };
+        write(&json);
+        let back = Progress::load(&*world.disk, path).expect("reads").expect("is there");
+        assert_eq!(back.totals(), Counts { delivered: 4, dead: 2, off: 1, filtered: 0 });
+        write(&json.replacen('1', "3", 1));
+        assert!(Progress::load(&*world.disk, path).is_err(), "a newer program's file");
     }
 
     #[test]

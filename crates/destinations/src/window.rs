@@ -103,7 +103,7 @@ mod tests {
         let mut window = Window::default();
         for (position, user) in events {
             let raw = format!(r#"{{"userId":"{user}"}}"#);
-            let (user, event) = Event::new(Position(*position), Millis(0), raw.as_bytes());
+            let (user, event) = Event::new(Position(*position), Millis(0), raw.as_bytes(), raw.as_bytes().into());
             window.push(user, event);
         }
         window

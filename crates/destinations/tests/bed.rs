@@ -45,6 +45,7 @@ pub fn webhook(id: &str, source: u32, country: &str) -> Destination {
         source: SourceId::new(format!("source{source}")),
         name: id.to_owned(),
         enabled: true,
+        filters: Filters::default(),
         kind: DestinationKind::Webhook(WebhookSettings {
             url: format!("http://partner.example/{id}"),
             country: Country::new(country),

@@ -6,6 +6,7 @@ mod partner;
 mod crash;
 mod delivers;
 mod fails;
+mod filters;
 mod loopback;
 mod refuses;
 mod switches;

@@ -64,7 +64,7 @@ fn print(region: &str, sheet: &Value) {
         println!("  {hour}h  {source}: accepted {} = {} +{verdict}", count(&row["accepted"]), lost.join(" + "));
         for consumer in row["consumers"].as_array().into_iter().flatten() {
             let parts = ["delivered", "waiting", "dead"].map(|name| format!("{name} {}", count(&consumer[name])));
-            let aside: String = [("before", "came before it"), ("off", "while it was off")]
+            let aside: String = [("before", "came before it"), ("off", "while it was off"), ("filtered", "filtered")]
                 .iter()
                 .filter(|(name, _)| consumer[name].as_u64().is_some_and(|n| n > 0))
                 .map(|(name, why)| format!(" + {} {why}", count(&consumer[name])))

@@ -5,7 +5,7 @@ use crate::part::Part;
 use domicile_api::{Balance, BalanceKeeper};
 use domicile_archive::{Archive, ArchiveSettings, FolderStore};
 use domicile_border::Border;
-use domicile_control::Store;
+use domicile_control::{Place, PostgresUrl, Store};
 use domicile_destinations::{Destinations, Figures};
 use domicile_ingest::{Intake, PublicUrls, Settings as IngestSettings, Uplink};
 use domicile_keys::Keyring;
@@ -30,6 +30,8 @@ pub struct Plan {
     pub region: Region,
     /// The data folder of the whole `up`.
     pub data: PathBuf,
+    /// Where the control store is, when not in a file beside the logs.
+    pub control_store: Option<PostgresUrl>,
     pub urls: Arc<PublicUrls>,
     /// Where the program itself listens: the border never connects there.
     pub own: Vec<SocketAddr>,
@@ -48,12 +50,44 @@ pub struct Cell {
     pub archive_store: Arc<FolderStore>,
     pub balance: Balance,
     pub figures: Figures,
+    pub border: Border,
     /// Each ingest point and the log that it promises with: the region's own, or a remote point's spool.
     pub points: Vec<(PointName, AcceptedLog)>,
     spools: Vec<Spool>,
     committer: Part,
     process: Part,
     consumers: Vec<Part>,
+    _follower: Follower,
+}
+
+/// Brings in what other programs change in the control store, until it is dropped.
+struct Follower(tokio::task::JoinHandle<()>);
+
+impl Follower {
+    fn start(world: &World, store: &Store) -> Self {
+        let (clock, store) = (Arc::clone(&world.clock), store.clone());
+        Self(tokio::spawn(async move {
+            let mut failing = false;
+            loop {
+                clock.sleep(FOLLOW).await;
+                let store = store.clone();
+                let followed = tokio::task::spawn_blocking(move || store.follow()).await;
+                // Said once: what it has, it keeps.
+                if let Ok(Err(error)) = &followed
+                    && !failing
+                {
+                    tracing::warn!(%error, "could not look for changes in the control store");
+                }
+                failing = !matches!(followed, Ok(Ok(_)));
+            }
+        }))
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A remote point's spool, and what carries it on.
@@ -69,20 +103,30 @@ const SPOOL_SEGMENT_BYTES: u64 = 8 << 20;
 /// How long a stop waits for a spool to be carried to its region.
 const UPLINK_WAIT: Duration = Duration::from_secs(10);
 
+/// How often other programs' changes of the control store are looked for.
+const FOLLOW: Duration = Duration::from_millis(250);
+
 /// How long a part that ended is asked about, while another may say why.
 const CAUSE_WAIT: Duration = Duration::from_secs(1);
 
 impl Cell {
     /// Opens everything on disk, checks that it fits together, and starts the parts.
     pub fn start(plan: Plan) -> Result<Self, Failure> {
-        let Plan { world, topology, region, data, urls, own, ingest } = plan;
+        let Plan { world, topology, region, data, control_store, urls, own, ingest } = plan;
         let folder = data.join("cells").join(region.id.as_str());
         let index = folder.join("index");
         for private in [&folder, &index] {
             world.disk.make_folder(private, true).map_err(|error| unwritable(private, &error))?;
         }
         let keyring = Keyring::open(&world, &folder.join("keys")).map_err(Failure::unreached)?;
-        let store = Store::open(&world, &folder.join("control.db"), &region, &keyring).map_err(Failure::unreached)?;
+        let border = Border::new(world.clone(), &region, &topology.networks).with_own(own);
+        let file = folder.join("control.db");
+        let place = match &control_store {
+            None => Place::File(&file),
+            Some(url) => Place::Postgres { url, border: &border },
+        };
+        let store = Store::open_at(&world, place, &region, &keyring).map_err(Failure::unreached)?;
+        let follower = Follower::start(&world, &store);
         let current = store.current();
         let settings = LogSettings::default();
         let (accepted, committer) = AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keyring, settings)
@@ -106,13 +150,12 @@ impl Cell {
         )
         .map_err(Failure::unreached)?;
         let archived = archive.progress();
-        let border = Border::new(world.clone(), &region, &topology.networks).with_own(own);
         let destinations = Destinations::new(
             world.clone(),
             region.id.clone(),
             current.clone(),
             events.clone(),
-            border,
+            border.clone(),
             &index,
             domicile_destinations::Settings::default(),
         );
@@ -170,9 +213,11 @@ impl Cell {
             archive_store,
             balance,
             figures,
+            border,
             points,
             spools,
             consumers,
+            _follower: follower,
         })
     }
 

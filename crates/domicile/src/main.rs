@@ -1,8 +1,10 @@
 //! The program: one file per command, and the only place where the parts are wired together.
 
 mod balance;
+mod catalog;
 mod cell;
 mod client;
+mod configuration;
 mod demo;
 mod exit;
 mod logging;
@@ -36,6 +38,8 @@ enum Command {
     Tail(tail::TailArgs),
     /// Show the balance sheet; exit 1 when it does not add up
     Balance(balance::BalanceArgs),
+    /// Show sources, destinations and warehouses with their regional endpoints
+    Catalog(catalog::CatalogArgs),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Send(args) => send::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Balance(args) => balance::run(args),
+        Command::Catalog(args) => catalog::run(args),
     };
     match done {
         Ok(Exit::Done) => ExitCode::SUCCESS,

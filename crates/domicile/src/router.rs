@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::{Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use domicile_api::{Addresses, ArchiveView, LiveSeats};
+use domicile_api::{Addresses, ArchiveView, Limits, LiveSeats};
 use domicile_region::Topology;
 use domicile_world::World;
 use metrics::gauge;
@@ -30,6 +30,8 @@ pub fn router(
         balance: cell.balance.clone(),
         archive: ArchiveView { store: Arc::clone(&cell.archive_store) as _, progress: cell.archived.clone() },
         figures: cell.figures.clone(),
+        border: cell.border.clone(),
+        limits: Limits::default(),
         live: LiveSeats::default(),
     });
     let intake = cell.intake.clone();

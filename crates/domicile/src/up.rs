@@ -7,6 +7,7 @@ use crate::look::look_at;
 use crate::points::{Doors, bind, record_metrics, settings};
 use clap::Args;
 use domicile_api::Addresses;
+use domicile_control::PostgresUrl;
 use domicile_ingest::{PublicUrl, PublicUrls};
 use domicile_region::{PortPlan, Region, RegionId, Topology};
 use domicile_world::World;
@@ -30,6 +31,13 @@ pub struct UpArgs {
     /// Run only this region's cell: how one machine runs in production
     #[arg(long, value_name = "R", requires = "topology")]
     pub region: Option<String>,
+    /// Keep the control store in this PostgreSQL: postgres://USER@HOST:PORT/DATABASE. The password comes from PGPASSWORD or
+    /// the next option
+    #[arg(long, value_name = "URL", requires = "region")]
+    pub control_store: Option<String>,
+    /// A file that holds the password of the control store's user
+    #[arg(long, value_name = "FILE", requires = "control_store")]
+    pub control_store_password_file: Option<PathBuf>,
     /// Make no demo workspaces
     #[arg(long)]
     pub no_demo: bool,
@@ -53,6 +61,7 @@ pub fn run(args: UpArgs) -> Result<Exit, Failure> {
     let topology = Arc::new(read_topology(args.topology.as_deref(), &world)?);
     let ports = topology.ports(args.port_base).map_err(Failure::usage)?;
     let regions = chosen(&topology, args.region.as_deref())?;
+    let control_store = control_store(&args)?;
     if let Some(folder) = args.scripts.as_ref().filter(|folder| !folder.is_dir()) {
         // Else only browsers would notice.
         let mend = "name the folder with the browser SDK's files, `dist/umd` of its package";
@@ -62,10 +71,26 @@ pub fn run(args: UpArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unreached(format!("could not start threads: {error}")))?;
-    runtime.block_on(serve(args, world, topology, ports, regions))
+    runtime.block_on(serve(args, world, topology, (ports, regions), control_store))
 }
 
-fn read_topology(file: Option<&Path>, world: &World) -> Result<Topology, Failure> {
+/// The PostgreSQL of the control store, if it is in one.
+fn control_store(args: &UpArgs) -> Result<Option<PostgresUrl>, Failure> {
+    let Some(url) = &args.control_store else { return Ok(None) };
+    let url = PostgresUrl::read(url).map_err(Failure::usage)?;
+    let password = match &args.control_store_password_file {
+        None => std::env::var("PGPASSWORD").ok(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+    };
+    Ok(Some(url.with_password(password)))
+}
+
+/// The topology of a file; the built-in one without.
+pub fn read_topology(file: Option<&Path>, world: &World) -> Result<Topology, Failure> {
     let Some(file) = file else { return Ok(Topology::built_in()) };
     let shown = file.display().to_string();
     let text = std::fs::read(file).map_err(|error| Failure::usage(format!("{shown}: {error}")))?;
@@ -77,7 +102,8 @@ fn read_topology(file: Option<&Path>, world: &World) -> Result<Topology, Failure
     Topology::read(&shown, &text, &today.as_str()[..10]).map_err(Failure::usage)
 }
 
-fn chosen(topology: &Topology, region: Option<&str>) -> Result<Vec<Region>, Failure> {
+/// The regions meant: the named one, or all.
+pub fn chosen(topology: &Topology, region: Option<&str>) -> Result<Vec<Region>, Failure> {
     let Some(name) = region else { return Ok(topology.regions.clone()) };
     match topology.region(&RegionId::new(name)) {
         Some(region) => Ok(vec![region.clone()]),
@@ -92,8 +118,8 @@ async fn serve(
     args: UpArgs,
     world: World,
     topology: Arc<Topology>,
-    ports: PortPlan,
-    regions: Vec<Region>,
+    (ports, regions): (PortPlan, Vec<Region>),
+    control_store: Option<PostgresUrl>,
 ) -> Result<Exit, Failure> {
     let doors = settings(&args, &world)?;
     let _lock = lock(&args.data, &world)?;
@@ -112,6 +138,7 @@ async fn serve(
             topology: Arc::clone(&topology),
             region,
             data: args.data.clone(),
+            control_store: control_store.clone(),
             urls: Arc::clone(&urls),
             own: bound.addresses(),
             ingest: domicile_ingest::Settings {

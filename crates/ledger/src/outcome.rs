@@ -64,10 +64,12 @@ pub enum Reason {
     KeyDestroyed = 14,
     /// Its source was deleted before it was decided.
     SourceGone = 15,
+    /// Its `userId` is on the workspace's or the source's suppression list.
+    Suppressed = 16,
 }
 
 impl Reason {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::None,
         Self::NotObject,
         Self::EventTooLarge,
@@ -84,6 +86,7 @@ impl Reason {
         Self::CategoryNotString,
         Self::KeyDestroyed,
         Self::SourceGone,
+        Self::Suppressed,
     ];
 
     /// The stable code, for example `no_user_anon_id`.
@@ -105,6 +108,7 @@ impl Reason {
             Self::CategoryNotString => "category_not_string",
             Self::KeyDestroyed => "key_destroyed",
             Self::SourceGone => "source_gone",
+            Self::Suppressed => "suppressed",
         }
     }
 

@@ -7,13 +7,19 @@
 //! - Pure: no clock, no randomness, no state. The same request, configuration and answers give the same decision, so that
 //!   a replay decides the same.
 //! - The first position wins, inside one request too.
-//! - Only an event that is kept can make another one a duplicate: what is invalid has no key.
+//! - An event that is blocked makes later ones with its messageId duplicates, as one that is kept does: what was refused
+//!   once is not taken at the second try. What is invalid has no key, and makes none.
+//! - Who is suppressed is asked of the snapshot that the frame is decided under, and the frame carries its version. It is
+//!   decided once: after a crash process goes on where the event log ends, and whoever reads what was decided reads that.
+//!   The lists of earlier versions are not kept (they would remember users who were let go), so a frame that was lost with
+//!   the event log would be decided anew under today's list: whom it has by then is not kept either.
 
 use crate::index::{Key, KeyMap};
 use domicile_event::{Additions, BATCH_EVENTS_MAX, Context, Facts, Wrong, read};
+use domicile_keys::UserHasher;
 use domicile_ledger::{Outcome, Reason};
 use domicile_log::{Accepted, Decided, DecidedBuilder, EventKey, Position};
-use domicile_workspace::{Snapshot, Source, SourceNumber};
+use domicile_workspace::{Snapshot, Source, SourceNumber, UserHash};
 use std::fmt::Write as _;
 use std::ops::Range;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -99,8 +105,9 @@ impl<'a> Reading<'a> {
         &self.keys
     }
 
-    /// Decides. `found` has for each of [`Reading::keys`] the kept event that makes this one a duplicate, if there is one.
-    pub(crate) fn decide(self, found: &[Option<Position>], snapshot: &Snapshot) -> Decided {
+    /// Decides. `found` has for each of [`Reading::keys`] the earlier event that makes this one a duplicate, if there is one.
+    /// `hasher`: the cell's, for the ids of users.
+    pub(crate) fn decide(self, found: &[Option<Position>], snapshot: &Snapshot, hasher: &UserHasher) -> Decided {
         let Accepted { span, receipt, log_time, envelope, .. } = self.accepted;
         let mut decided = DecidedBuilder::new(
             *span,
@@ -122,6 +129,9 @@ impl<'a> Reading<'a> {
             project_id: self.source.map_or("", |source| source.id.as_str()),
         };
         let shared_context = additions.context.map(Context::read).unwrap_or_default();
+        // Nearly all sources suppress nobody: their events' users are not hashed.
+        let suppresses =
+            self.source.is_some_and(|source| snapshot.suppressed.has_any(source.workspace_number, source.number));
         let mut here = KeyMap::default();
         let mut keyed = self.keys.iter().zip(found.iter().copied().chain(std::iter::repeat(None)));
         for item in &self.items {
@@ -138,11 +148,23 @@ impl<'a> Reading<'a> {
                 continue;
             }
             here.insert(Key(*key), decided.present());
+            if suppresses && self.is_suppressed(facts, snapshot, hasher) {
+                decided.drop(Outcome::Blocked, Reason::Suppressed, Some(*key), None);
+                continue;
+            }
             let ip = receipt.client.filter(|_| self.is_from_client(facts, &shared_context));
             facts.write(decided.out(), &Additions { ip, message_id: made_id.as_deref(), ..additions });
             decided.keep(*key);
         }
         decided.finish()
+    }
+
+    /// Whether the event's user is on the list of the workspace or of the source. By `userId` alone: an event that has
+    /// only an `anonymousId` is nobody's who could be on a list.
+    fn is_suppressed(&self, facts: &Facts<'_>, snapshot: &Snapshot, hasher: &UserHasher) -> bool {
+        let (Some(source), Some(user)) = (self.source, facts.user_id.as_deref()) else { return false };
+        let hash = UserHash(hasher.hash(source.workspace_number.0, user));
+        snapshot.suppressed.has(source.workspace_number, source.number, hash)
     }
 
     /// Whether the address that the request came from is the user's own.

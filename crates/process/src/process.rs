@@ -14,6 +14,7 @@
 use crate::decide::{CellSalt, Reading};
 use crate::index::{Damage, Index, IndexError, IndexSettings};
 use crate::measure::Measures;
+use domicile_keys::UserHasher;
 use domicile_ledger::Outcome;
 use domicile_log::{
     Accepted, AcceptedLog, AcceptedReader, CommitError, EventFrame, EventLog, EventReader, EventWriter, OpenError,
@@ -37,7 +38,7 @@ const FILL_FRAMES: usize = 256;
 
 #[derive(Clone, Debug)]
 pub struct ProcessSettings {
-    /// Makes the messageIds that the cell gives; the same for ever.
+    /// Makes the messageIds that the cell gives, and the hashes by which suppressed users are known; the same for ever.
     pub salt: CellSalt,
     /// A mark is written so long after the first event behind the last one.
     pub mark_every: Duration,
@@ -73,6 +74,7 @@ pub struct Process {
     writer: EventWriter,
     index: Index,
     settings: ProcessSettings,
+    hasher: UserHasher,
     /// Keeps the event log from where the index's runs end.
     hold: EventReader,
     measures: Measures,
@@ -105,6 +107,7 @@ impl Process {
             events,
             writer,
             index,
+            hasher: UserHasher::new(&settings.salt),
             settings,
             hold,
             measures: Measures::new(region),
@@ -171,7 +174,7 @@ impl Process {
         loop {
             let reading = Reading::of(accepted, snapshot, &self.settings.salt);
             self.find_all(&reading, accepted.log_time).await?;
-            let decided = reading.decide(&self.found, snapshot);
+            let decided = reading.decide(&self.found, snapshot, &self.hasher);
             let kept: Vec<_> =
                 decided.decisions().map(|(position, decision)| (position, decision.outcome, decision.key)).collect();
             match self.writer.add(decided, accepted.workspace) {

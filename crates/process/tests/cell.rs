@@ -11,13 +11,14 @@
 //! ```
 
 use domicile_event::Envelope;
-use domicile_keys::Keyring;
+use domicile_keys::{Keyring, UserHasher};
 use domicile_log::{AcceptedLog, AppendError, EventFrame, EventLog, FrameBuf, LogSettings, Receipt, Span, WriteError};
 use domicile_process::{IndexSettings, Process, ProcessError, ProcessSettings, UpkeepIn};
 use domicile_region::{InRegion, PointName, RegionId};
 use domicile_testkit::{Crash, Handles};
 use domicile_workspace::{
-    ConfigVersion, Current, Snapshot, Source, SourceId, SourceKind, SourceNumber, WorkspaceId, WorkspaceNumber,
+    ConfigVersion, Current, Delta, Snapshot, Source, SourceId, SourceKind, SourceNumber, SuppressedIn, Suppression,
+    UserHash, WorkspaceId, WorkspaceNumber,
 };
 use domicile_world::Disk as _;
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
+const SALT: [u8; 16] = [7; 16];
 pub const INDEX: &str = "/cell/index";
 
 pub struct Cell {
@@ -127,7 +129,7 @@ impl Cell {
             .map_err(|e| text(&e))?;
         let events = EventLog::open(&world, Path::new("/cell/events"), &keyring, settings).map_err(|e| text(&e))?;
         let log = events.0.clone();
-        let mut settings = ProcessSettings::new([7; 16]);
+        let mut settings = ProcessSettings::new(SALT);
         settings.index = self.index.clone();
         let process =
             Process::open(world, &region, self.current.clone(), accepted.clone(), events, Path::new(INDEX), settings)
@@ -169,6 +171,8 @@ impl Cell {
                 let version = self.current.load().version.0 + 1;
                 self.current.put(snapshot(version, &self.sources));
             }
+            ["suppress", place] => self.put_suppression(place, true),
+            ["let", "go", place] => self.put_suppression(place, false),
             ["stop", "process"] => {
                 self.handles.clock.settle().await;
                 self.running.as_mut().and_then(|running| running.process.take()).expect("runs").abort();
@@ -176,6 +180,19 @@ impl Cell {
             }
             _ => panic!("no such command: {command}"),
         }
+    }
+
+    /// Changes whether the user `u` is suppressed in the workspace (`acme`) or in a source.
+    fn put_suppression(&self, place: &str, is_on: bool) {
+        let within = match self.sources.iter().find(|source| source.slug == place) {
+            Some(source) => SuppressedIn::Source(source.number),
+            None => SuppressedIn::Workspace(WorkspaceNumber(1)),
+        };
+        let now = self.current.load();
+        let user = UserHash(UserHasher::new(&SALT).hash(1, "u"));
+        let suppressions = vec![Suppression { within, user, is_on }];
+        let version = ConfigVersion(now.version.0 + 1);
+        self.current.put(now.with(Delta { version, suppressions, ..Delta::default() }));
     }
 
     /// Sends a batch of raw items and waits for the answer.
@@ -289,7 +306,11 @@ pub fn item(id: &str) -> String {
     match id {
         "-" => r#"{"type":"track","event":"E","userId":"u"}"#.to_owned(),
         "!" => "17".to_owned(),
-        id => format!(r#"{{"type":"track","event":"E","userId":"u","messageId":"{id}"}}"#),
+        id => {
+            // `m1@v`: of the user `v`.
+            let (id, user) = id.split_once('@').unwrap_or((id, "u"));
+            format!(r#"{{"type":"track","event":"E","userId":"{user}","messageId":"{id}"}}"#)
+        }
     }
 }
 

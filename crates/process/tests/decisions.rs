@@ -47,6 +47,57 @@ fn events_of_a_deleted_source_are_counted_as_such() {
 }
 
 #[test]
+fn events_of_a_suppressed_user_are_blocked_where_the_workspace_or_the_source_says_so() {
+    check(
+        "accept web m1 m2@v
+         wait 1s
+         suppress web
+         accept web m3 m4@v
+         accept app m3
+         wait 1s
+         suppress acme
+         accept app m5 m6@v m7@U
+         wait 1s
+         let go web
+         accept web m8
+         wait 1s
+         let go acme
+         accept web m9",
+        "0 m1
+         1 m2
+         2 blocked suppressed
+         3 m4
+         4 m3
+         5 blocked suppressed
+         6 m6
+         7 m7
+         8 blocked suppressed
+         9 m9",
+    );
+}
+
+#[test]
+fn what_was_blocked_once_is_a_duplicate_at_the_second_try_also_after_the_user_was_let_go_and_a_crash() {
+    check(
+        "suppress acme
+         accept web m1 m1
+         wait 1s
+         let go acme
+         accept web m1
+         kill
+         accept web m1 m2
+         delete index
+         accept web m1",
+        "0 blocked suppressed
+         1 duplicate of 0
+         2 duplicate of 0
+         3 duplicate of 0
+         4 m2
+         5 duplicate of 0",
+    );
+}
+
+#[test]
 fn events_beyond_the_longest_batch_are_invalid() {
     run(async {
         let cell = Cell::start(1, tiny()).await;

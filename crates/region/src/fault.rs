@@ -43,7 +43,7 @@ impl std::error::Error for Faults {}
 
 /// Line and column in the file, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub struct Place {
     pub line: usize,
     pub column: usize,
 }
@@ -51,18 +51,19 @@ pub(crate) struct Place {
 /// Says that a fault is on the report. Only [`Report::add`] makes one, so a value can't be missing without a fault that
 /// tells why.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reported(());
+pub struct Reported(());
 
 /// A value, or a fault on the report.
-pub(crate) type Read<T> = Result<T, Reported>;
+pub type Read<T> = Result<T, Reported>;
 
 /// The faults found so far.
 #[derive(Default)]
-pub(crate) struct Report {
+pub struct Report {
     faults: Vec<Fault>,
 }
 
 impl Report {
+    /// Notes a fault: what is wrong, why that matters, how to mend it.
     pub fn add(
         &mut self,
         at: Place,
@@ -88,7 +89,7 @@ impl Report {
 }
 
 /// What a file says, fit for a message: one line, no control characters, not too long.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     let mut out: String =
         text.chars().take(CHARS_MAX).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
@@ -99,7 +100,7 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// The known name that `text` was most likely meant to be, if one is near.
-pub(crate) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A long text is near to none of the names, and would be costly to compare.
     if text.len() > 40 {
         return None;

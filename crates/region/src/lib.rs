@@ -12,10 +12,11 @@ mod ports;
 mod fault;
 mod fields;
 mod read;
-mod yaml;
+/// Also read by it: a workspace's configuration file.
+pub mod yaml;
 
 pub use country::{Country, CountrySet};
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, Place, Read, Report, Reported, nearest, shown};
 pub use id::{InRegion, LocationName, PointName, RegionId};
 pub use ports::{NoPorts, PortPlan, RegionPorts};
 pub use topology::{BorderPolicy, IngestPoint, Network, NetworkCountry, Region, Rule, Topology, Transfer};

@@ -1,7 +1,8 @@
 //! A YAML text as a tree in which every node knows its place.
 //!
 //! Built from the parser's events and not by deserializing, because a file with five mistakes shall be told all five, each
-//! with its line. Scalars stay texts: `NO` is Norway and never `false`, `2027-06-30` never a number.
+//! with its line. Scalars stay texts: `NO` is Norway and never `false`, `2027-06-30` never a number. Whoever takes numbers
+//! too asks whether a text stands there [`plain`](Node::plain).
 //!
 //! - Aliases are refused, so the tree is never larger than the text. Tags and further documents are refused too.
 //! - Depth is at most twice [`DEPTH_MAX`].
@@ -14,13 +15,15 @@ use std::collections::HashMap;
 const DEPTH_MAX: usize = 32;
 
 #[derive(Debug)]
-pub(crate) struct Node {
+pub struct Node {
     pub at: Place,
+    /// A scalar without quotes.
+    pub plain: bool,
     pub value: Value,
 }
 
 #[derive(Debug)]
-pub(crate) enum Value {
+pub enum Value {
     /// An empty value, `~` or `null`.
     Nothing,
     Text(String),
@@ -31,8 +34,9 @@ pub(crate) enum Value {
     Refused(Reported),
 }
 
+/// The name of a field and where it stands.
 #[derive(Debug)]
-pub(crate) struct Key {
+pub struct Key {
     pub at: Place,
     pub text: String,
 }
@@ -51,7 +55,10 @@ impl Value {
 }
 
 /// Reads the one document of `text`. An empty one is [`Value::Nothing`].
-pub(crate) fn parse(text: &str, report: &mut Report) -> Read<Node> {
+///
+/// # Errors
+/// What is no YAML at all; the rest is on the report, and the tree holds what could be read.
+pub fn parse(text: &str, report: &mut Report) -> Read<Node> {
     let options = options! {
         emit_comments: false,
         emit_unresolved_aliases: true,
@@ -59,7 +66,7 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Read<Node> {
         block_nesting_limit: DEPTH_MAX,
     };
     let mut open: Vec<Open> = Vec::new();
-    let mut root = Node { at: Place { line: 1, column: 1 }, value: Value::Nothing };
+    let mut root = Node { at: Place { line: 1, column: 1 }, plain: true, value: Value::Nothing };
     let mut documents = 0;
     for next in Parser::new_from_str_with_options(text, options) {
         let (event, span) = next.map_err(|error| {
@@ -78,7 +85,7 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Read<Node> {
             report.add(
                 at,
                 "a tag (`!name`) is not taken here",
-                "every value of this file is a text, a list or a mapping",
+                "what a value is follows from where it stands, and never from a tag",
                 "remove the tag",
             );
         }
@@ -89,7 +96,7 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Read<Node> {
                     return Err(report.add(
                         at,
                         "a second document begins here",
-                        "the file is one document, so that no part of a policy is overlooked",
+                        "the file is one document, so that no part of it is overlooked",
                         "remove the line `---`, or move what follows it to a file of its own",
                     ));
                 }
@@ -103,12 +110,18 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Read<Node> {
                 open.push(Open::Map { at, pairs: Vec::new(), lines: HashMap::new(), key: NextKey::Awaited });
                 continue;
             }
-            Event::Scalar(text, ScalarStyle::Plain, ..) if is_nothing(&text) => Node { at, value: Value::Nothing },
-            Event::Scalar(text, ..) => Node { at, value: Value::Text(text.into_owned()) },
-            Event::Alias(_) | Event::UnresolvedAlias(_) => Node { at, value: Value::Refused(refuse_alias(at, report)) },
+            Event::Scalar(text, ScalarStyle::Plain, ..) if is_nothing(&text) => {
+                Node { at, plain: true, value: Value::Nothing }
+            }
+            Event::Scalar(text, style, ..) => {
+                Node { at, plain: style == ScalarStyle::Plain, value: Value::Text(text.into_owned()) }
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                Node { at, plain: false, value: Value::Refused(refuse_alias(at, report)) }
+            }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List { at, items }) => Node { at, value: Value::List(items) },
-                Some(Open::Map { at, pairs, .. }) => Node { at, value: Value::Map(pairs) },
+                Some(Open::List { at, items }) => Node { at, plain: false, value: Value::List(items) },
+                Some(Open::Map { at, pairs, .. }) => Node { at, plain: false, value: Value::Map(pairs) },
                 None => continue,
             },
             _ => continue,
@@ -180,7 +193,7 @@ fn refuse_alias(at: Place, report: &mut Report) -> Reported {
     report.add(
         at,
         "an alias (`*name`) is not taken here",
-        "a policy says each thing where it holds, so that a change in one place can't open another",
+        "each thing is said where it holds, so that a change in one place can't open another",
         "write the value out",
     )
 }

@@ -126,7 +126,7 @@ fn aliases_tags_and_further_documents_are_refused() {
         "&a [dublin-a, dublin-b]\n    plan: *a",
         expect![[r#"
         topology.yml:12:11  an alias (`*name`) is not taken here
-          a policy says each thing where it holds, so that a change in one place can't open another
+          each thing is said where it holds, so that a change in one place can't open another
           mend: write the value out"#]],
     );
     check(
@@ -134,7 +134,7 @@ fn aliases_tags_and_further_documents_are_refused() {
         "*nobody",
         expect![[r#"
         topology.yml:15:14  an alias (`*name`) is not taken here
-          a policy says each thing where it holds, so that a change in one place can't open another
+          each thing is said where it holds, so that a change in one place can't open another
           mend: write the value out"#]],
     );
     check(
@@ -142,7 +142,7 @@ fn aliases_tags_and_further_documents_are_refused() {
         "    country: !country IE\n",
         expect![[r#"
         topology.yml:10:23  a tag (`!name`) is not taken here
-          every value of this file is a text, a list or a mapping
+          what a value is follows from where it stands, and never from a tag
           mend: remove the tag"#]],
     );
     check(
@@ -150,7 +150,7 @@ fn aliases_tags_and_further_documents_are_refused() {
         "---\nnetworks:",
         expect![[r#"
         topology.yml:18:1  a second document begins here
-          the file is one document, so that no part of a policy is overlooked
+          the file is one document, so that no part of it is overlooked
           mend: remove the line `---`, or move what follows it to a file of its own"#]],
     );
 }

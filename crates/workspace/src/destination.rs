@@ -1,8 +1,10 @@
 //! Where a workspace wants its events to go.
 
 use crate::{DestinationId, SourceId, WorkspaceId, WorkspaceNumber};
+use domicile_event::filter::Filter;
 use domicile_region::Country;
 use std::fmt;
+use std::sync::Arc;
 
 /// One destination of one source.
 #[derive(Clone, Debug)]
@@ -13,7 +15,32 @@ pub struct Destination {
     pub source: SourceId,
     pub name: String,
     pub enabled: bool,
+    /// Those that are switched on: what it sends has passed them.
+    pub filters: Filters,
     pub kind: DestinationKind,
+}
+
+/// The filters of one destination. Cheap to clone.
+#[derive(Clone, Default, PartialEq)]
+pub struct Filters(Arc<[Filter]>);
+
+impl Filters {
+    pub fn iter(&self) -> std::slice::Iter<'_, Filter> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Filter> for Filters {
+    fn from_iter<I: IntoIterator<Item = Filter>>(filters: I) -> Self {
+        Self(filters.into_iter().collect())
+    }
+}
+
+/// How many: a condition may hold what a customer compares with.
+impl fmt::Debug for Filters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Filters({})", self.0.len())
+    }
 }
 
 #[derive(Clone, Debug)]

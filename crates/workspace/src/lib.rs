@@ -7,8 +7,10 @@ mod destination;
 mod id;
 mod snapshot;
 mod source;
+mod suppressed;
 
-pub use destination::{Destination, DestinationKind, WebhookSettings};
+pub use destination::{Destination, DestinationKind, Filters, WebhookSettings};
 pub use id::{ConfigVersion, DestinationId, SourceId, SourceNumber, WorkspaceId, WorkspaceNumber};
-pub use snapshot::{Current, Snapshot, Workspace};
+pub use snapshot::{Current, Delta, Snapshot, Workspace};
 pub use source::{RateLimit, Source, SourceKind, WriteKey};
+pub use suppressed::{Suppressed, SuppressedIn, Suppression, UserHash};

@@ -1,9 +1,12 @@
 //! One version of a cell's configuration, and the place where the newest one is found.
 
-use crate::{ConfigVersion, Destination, Source, SourceId, SourceNumber, WorkspaceId, WorkspaceNumber};
+use crate::{
+    ConfigVersion, Destination, DestinationId, Source, SourceId, SourceNumber, Suppressed, Suppression, WorkspaceId,
+    WorkspaceNumber,
+};
 use arc_swap::ArcSwap;
 use domicile_region::RegionId;
-use std::collections::HashMap;
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -18,18 +21,41 @@ pub struct Workspace {
 }
 
 /// One version of a cell's configuration. Whole and unchanging.
+///
+/// Its maps share what they have in common with the version before: a new version costs what the change touched, not what
+/// the cell has.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub version: ConfigVersion,
     pub region: RegionId,
-    pub workspaces: Vec<Arc<Workspace>>,
+    pub workspaces: RedBlackTreeMapSync<WorkspaceNumber, Arc<Workspace>>,
     /// By number; numbers may have gaps.
-    pub sources: HashMap<SourceNumber, Arc<Source>>,
-    pub destinations: Vec<Arc<Destination>>,
+    pub sources: HashTrieMapSync<SourceNumber, Arc<Source>>,
+    /// By the order in which they were made.
+    pub destinations: RedBlackTreeMapSync<u64, Arc<Destination>>,
+    /// Users of whom no event is kept.
+    pub suppressed: Suppressed,
     /// Deleted ones: they take nothing, but what was promised before is decided and archived under their names.
-    gone: HashMap<SourceNumber, Arc<Source>>,
-    by_key: HashMap<String, (SourceNumber, bool)>,
-    by_id: HashMap<SourceId, SourceNumber>,
+    gone: HashTrieMapSync<SourceNumber, Arc<Source>>,
+    by_key: HashTrieMapSync<Arc<str>, (SourceNumber, bool)>,
+    source_by_id: HashTrieMapSync<SourceId, SourceNumber>,
+    destination_by_id: HashTrieMapSync<DestinationId, u64>,
+    workspace_by_id: HashTrieMapSync<WorkspaceId, WorkspaceNumber>,
+}
+
+/// What a later version has that an earlier one has not: whole objects, each as the later version has it.
+#[derive(Clone, Debug, Default)]
+pub struct Delta {
+    pub version: ConfigVersion,
+    pub workspaces: Vec<Workspace>,
+    /// With all their write keys.
+    pub sources: Vec<Source>,
+    /// Sources that are deleted.
+    pub gone: Vec<Source>,
+    /// By their place in the order in which they were made; `None`: deleted.
+    pub destinations: Vec<(u64, Option<Destination>)>,
+    /// In any order; of one user in one place, once.
+    pub suppressions: Vec<Suppression>,
 }
 
 impl Snapshot {
@@ -40,34 +66,86 @@ impl Snapshot {
         sources: Vec<Source>,
         destinations: Vec<Destination>,
     ) -> Self {
-        let mut by_key = HashMap::new();
-        let mut by_id = HashMap::new();
-        for source in &sources {
-            by_id.insert(source.id.clone(), source.number);
-            for key in &source.write_keys {
-                by_key.insert(key.key.clone(), (source.number, key.enabled));
-            }
-        }
-        Self {
-            version,
-            region,
-            workspaces: workspaces.into_iter().map(Arc::new).collect(),
-            sources: sources.into_iter().map(|source| (source.number, Arc::new(source))).collect(),
-            destinations: destinations.into_iter().map(Arc::new).collect(),
-            gone: HashMap::new(),
-            by_key,
-            by_id,
-        }
-    }
-
-    /// The same, with sources that were deleted.
-    pub fn with_gone(self, gone: Vec<Source>) -> Self {
-        Self { gone: gone.into_iter().map(|source| (source.number, Arc::new(source))).collect(), ..self }
+        let destinations = (1..).zip(destinations.into_iter().map(Some)).collect();
+        let delta = Delta { version, workspaces, sources, destinations, ..Delta::default() };
+        Self::empty(region).with(delta)
     }
 
     /// A configuration with nothing in it.
     pub fn empty(region: RegionId) -> Self {
-        Self::new(ConfigVersion(0), region, Vec::new(), Vec::new(), Vec::new())
+        Self {
+            version: ConfigVersion(0),
+            region,
+            workspaces: RedBlackTreeMapSync::new_sync(),
+            sources: HashTrieMapSync::new_sync(),
+            destinations: RedBlackTreeMapSync::new_sync(),
+            suppressed: Suppressed::default(),
+            gone: HashTrieMapSync::new_sync(),
+            by_key: HashTrieMapSync::new_sync(),
+            source_by_id: HashTrieMapSync::new_sync(),
+            destination_by_id: HashTrieMapSync::new_sync(),
+            workspace_by_id: HashTrieMapSync::new_sync(),
+        }
+    }
+
+    /// The version that `delta` leads to. Costs what the delta holds.
+    pub fn with(&self, delta: Delta) -> Self {
+        let mut next = self.clone();
+        next.version = delta.version;
+        next.suppressed.apply(delta.suppressions);
+        for workspace in delta.workspaces {
+            next.workspace_by_id.insert_mut(workspace.id.clone(), workspace.number);
+            next.workspaces.insert_mut(workspace.number, Arc::new(workspace));
+        }
+        for source in delta.sources {
+            next.take_out(source.number);
+            next.gone.remove_mut(&source.number);
+            next.put_in(source);
+        }
+        for source in delta.gone {
+            next.take_out(source.number);
+            next.gone.insert_mut(source.number, Arc::new(source));
+        }
+        for (number, destination) in delta.destinations {
+            if let Some(before) = next.destinations.get(&number) {
+                let id = before.id.clone();
+                next.destination_by_id.remove_mut(&id);
+            }
+            match destination {
+                Some(destination) => {
+                    next.destination_by_id.insert_mut(destination.id.clone(), number);
+                    next.destinations.insert_mut(number, Arc::new(destination));
+                }
+                None => drop(next.destinations.remove_mut(&number)),
+            }
+        }
+        next
+    }
+
+    /// The same, with sources that were deleted.
+    pub fn with_gone(self, gone: Vec<Source>) -> Self {
+        let version = self.version;
+        self.with(Delta { version, gone, ..Delta::default() })
+    }
+
+    fn put_in(&mut self, source: Source) {
+        self.source_by_id.insert_mut(source.id.clone(), source.number);
+        for key in &source.write_keys {
+            self.by_key.insert_mut(key.key.as_str().into(), (source.number, key.enabled));
+        }
+        self.sources.insert_mut(source.number, Arc::new(source));
+    }
+
+    fn take_out(&mut self, number: SourceNumber) {
+        let Some(source) = self.sources.get(&number).cloned() else { return };
+        self.sources.remove_mut(&number);
+        self.source_by_id.remove_mut(&source.id);
+        for key in &source.write_keys {
+            // The same delta may have given the key to another source.
+            if self.by_key.get(key.key.as_str()).is_some_and(|(of, _)| *of == number) {
+                self.by_key.remove_mut(key.key.as_str());
+            }
+        }
     }
 
     /// The source that a write key belongs to, and whether the key and the source are switched on.
@@ -85,11 +163,15 @@ impl Snapshot {
     }
 
     pub fn source(&self, id: &SourceId) -> Option<&Arc<Source>> {
-        self.sources.get(self.by_id.get(id)?)
+        self.sources.get(self.source_by_id.get(id)?)
+    }
+
+    pub fn destination(&self, id: &DestinationId) -> Option<&Arc<Destination>> {
+        self.destinations.get(self.destination_by_id.get(id)?)
     }
 
     pub fn workspace(&self, id: &WorkspaceId) -> Option<&Arc<Workspace>> {
-        self.workspaces.iter().find(|workspace| workspace.id == *id)
+        self.workspaces.get(self.workspace_by_id.get(id)?)
     }
 }
 

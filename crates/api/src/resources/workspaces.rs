@@ -1,0 +1,148 @@
+//! Workspaces: the caller's own, and new ones. A workspace's region is chosen once.
+
+use crate::answer::ApiError;
+use crate::cell::Cell;
+use crate::contract::{
+    Answer, Ask, ID, NAME, Needs, Object, Operation, PAGINATED, SLUG, Schema, get, list, may, need, patch, post,
+};
+use domicile_control::{Change, NewWorkspace, View, WorkspaceRecord};
+use domicile_region::RegionId;
+use serde_json::{Value, json};
+
+const PLAN: Schema = SLUG;
+
+static WORKSPACE: Object = Object {
+    name: "Workspace",
+    fields: &[
+        need("id", ID),
+        need("slug", SLUG),
+        need("name", NAME),
+        need("region", ID).about("The data processing region, for good."),
+        need("plan", PLAN),
+        need("accountId", ID),
+    ],
+};
+static NEW_WORKSPACE: Object = Object {
+    name: "NewWorkspace",
+    fields: &[
+        need("name", NAME),
+        need("slug", SLUG).about("Unique in the cell."),
+        may("region", ID).about(
+            "The data processing region. It can never be changed. This cell makes workspaces of its own region only; \
+             when it is not given, the topology's default region is meant.",
+        ),
+        may("plan", PLAN).about("At most the account's; the account's when it is not given."),
+    ],
+};
+static WORKSPACE_CHANGE: Object = Object {
+    name: "WorkspaceChange",
+    fields: &[
+        may("name", NAME),
+        may("region", Schema::Any).about("Always refused: the region of a workspace never changes."),
+    ],
+};
+static ONE: Object = Object { name: "", fields: &[need("workspace", Schema::Object(&WORKSPACE))] };
+static MANY: Object =
+    Object { name: "", fields: &[need("workspaces", list(&Schema::Object(&WORKSPACE), 1_000)), PAGINATED] };
+
+pub(crate) static OPERATIONS: &[Operation] = &[
+    get("getWorkspace", "/", "The workspace that the token belongs to.").needs(&[Needs::Token]).data(&ONE).view(own),
+    get("listWorkspaces", "/workspaces", "The workspaces that the token may see: its own.")
+        .needs(&[Needs::Token])
+        .paged()
+        .data(&MANY)
+        .view(list_workspaces),
+    post("createWorkspace", "/workspaces", "Makes a workspace in this cell's region, for the caller's account.")
+        .body(&NEW_WORKSPACE)
+        .created(&ONE)
+        .change(create),
+    get("getWorkspaceById", "/workspaces/{workspaceId}", "One workspace.")
+        .needs(&[Needs::Token])
+        .data(&ONE)
+        .view(get_workspace),
+    patch("updateWorkspace", "/workspaces/{workspaceId}", "Gives a workspace another name. Its region never changes.")
+        .body(&WORKSPACE_CHANGE)
+        .data(&ONE)
+        .change(update),
+];
+
+fn own(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    one(cell, view.workspace(ask.caller.workspace())?)
+}
+
+fn list_workspaces(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let (page, pagination) = ask.page.of(vec![view.workspace(ask.caller.workspace())?]);
+    let workspaces: Vec<_> = page.iter().map(|workspace| shown(cell, workspace)).collect();
+    Ok(Answer::of(json!({ "workspaces": workspaces, "pagination": pagination })))
+}
+
+/// The workspace of the path, which has to be the caller's.
+fn asked<'a>(ask: &'a Ask) -> Result<&'a domicile_workspace::WorkspaceId, ApiError> {
+    let own = ask.caller.workspace();
+    if own.as_str() == ask.id("workspaceId") { Ok(own) } else { Err(domicile_control::Resource::Workspace.into()) }
+}
+
+fn get_workspace(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    one(cell, view.workspace(asked(ask)?)?)
+}
+
+fn create(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let region = ask.text("region").map_or_else(|| cell.topology.default_region.clone(), RegionId::new);
+    refuse_other_region(cell, &region)?;
+    let own = change.workspace(ask.caller.workspace())?;
+    let new = NewWorkspace {
+        slug: ask.text("slug").unwrap_or_default().to_owned(),
+        name: ask.text("name").unwrap_or_default().to_owned(),
+        plan: ask.text("plan").map(str::to_owned),
+    };
+    let made = change.create_workspace(&own.account, &new)?;
+    // A token is of one workspace: without owners nobody could ever come in.
+    change.share_owners(&own.id, &made.id)?;
+    one(cell, made)
+}
+
+/// A cell makes workspaces of its own region only, and says where the others are made.
+fn refuse_other_region(cell: &Cell, region: &RegionId) -> Result<(), ApiError> {
+    if *region == cell.region.id {
+        return Ok(());
+    }
+    let known: Vec<&str> = cell.topology.regions.iter().map(|region| region.id.as_str()).collect();
+    if !known.contains(&region.as_str()) {
+        let message = format!("region is none of the topology's: {}", known.join(", "));
+        return Err(ApiError::invalid("region", message));
+    }
+    let at = cell.addresses.cells.get(region).map_or_else(String::new, |url| format!(" at {url}/api"));
+    let message = format!(
+        "region is `{region}`, and this is the cell of `{}`: nothing about a workspace lives outside its region; \
+         create it{at} with a token of that cell",
+        cell.region.id
+    );
+    Err(ApiError::invalid("region", message))
+}
+
+fn update(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let id = asked(ask)?;
+    if ask.field("region").is_some() {
+        let message = "region of a workspace never changes; create a workspace in the other region and move the sources' keys there";
+        return Err(ApiError::invalid("region", message));
+    }
+    match ask.text("name") {
+        Some(name) => one(cell, change.rename_workspace(id, ask.if_version, name)?),
+        None => one(cell, change.workspace(id)?),
+    }
+}
+
+fn one(cell: &Cell, workspace: WorkspaceRecord) -> Result<Answer, ApiError> {
+    Ok(Answer::object("workspace", shown(cell, &workspace), workspace.version))
+}
+
+fn shown(cell: &Cell, workspace: &WorkspaceRecord) -> Value {
+    json!({
+        "id": workspace.id.as_str(),
+        "slug": workspace.slug,
+        "name": workspace.name,
+        "region": cell.region.id.as_str(),
+        "plan": workspace.plan,
+        "accountId": workspace.account,
+    })
+}

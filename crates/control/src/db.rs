@@ -1,0 +1,166 @@
+//! The database: one small surface that SQLite and PostgreSQL both have.
+//!
+//! ```text
+//! View, Change ──► Tx ──► Connection ──► sqlite     the file of one machine
+//!                                   └──► postgres   a thread of its own, a pipe of the border's
+//! ```
+//!
+//! - SQL is written once, in what both understand: `?1` for a value, `RETURNING number`, `IS DISTINCT FROM`; times, counts
+//!   and yes-or-no are 64-bit integers. What they write differently is in [`dialect`].
+//! - Everything happens in a transaction. One that is dropped is rolled back.
+//! - Changes are made one after the other, whoever makes them: a change holds the database's one place for writing (SQLite)
+//!   or the row of `meta` (PostgreSQL) from its first statement to its end.
+//! - A NUL in a text becomes U+FFFD, because PostgreSQL can't hold it: what it is compared with has none.
+
+pub(crate) mod dialect;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+mod value;
+
+pub(crate) use value::{Row, ToValue, Value, values};
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Which of the two it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// Reads one state of the database, beside whatever is being changed.
+    View,
+    /// Changes it; waits for the change that is under way.
+    Change,
+    /// Makes and changes tables; waits for another program that does.
+    Migrate,
+}
+
+/// What an engine can do. One caller at a time.
+pub(crate) trait Connection: Send {
+    fn begin(&self, what: Begin) -> Result<(), DbError>;
+    fn commit(&self) -> Result<(), DbError>;
+    /// Also after an error, and when the connection is lost.
+    fn rollback(&self);
+    /// Runs one statement; gives the number of rows it changed.
+    fn run(&self, sql: &str, values: &[Value]) -> Result<u64, DbError>;
+    fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError>;
+    /// Runs several statements without values.
+    fn batch(&self, sql: &str) -> Result<(), DbError>;
+}
+
+/// The two connections of a store.
+pub(crate) struct Database {
+    pub(crate) engine: Engine,
+    /// For messages: the file, or the server and schema without user and password.
+    pub(crate) at: String,
+    writer: Mutex<Box<dyn Connection>>,
+    reader: Mutex<Box<dyn Connection>>,
+}
+
+impl Database {
+    pub(crate) fn new(engine: Engine, at: String, writer: Box<dyn Connection>, reader: Box<dyn Connection>) -> Self {
+        Self { engine, at, writer: Mutex::new(writer), reader: Mutex::new(reader) }
+    }
+
+    pub(crate) fn begin(&self, what: Begin) -> Result<Tx<'_>, DbError> {
+        let connection = match what {
+            Begin::View => &self.reader,
+            Begin::Change | Begin::Migrate => &self.writer,
+        };
+        // A panic while the lock was held dropped its transaction: the connection is as good as before.
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.begin(what)?;
+        Ok(Tx { connection, open: true })
+    }
+}
+
+/// An open transaction. Dropped without a commit, it is rolled back.
+pub(crate) struct Tx<'a> {
+    connection: MutexGuard<'a, Box<dyn Connection>>,
+    open: bool,
+}
+
+impl Tx<'_> {
+    /// Commits, and calls `then` while no other transaction of this connection can begin.
+    pub(crate) fn commit(mut self, then: impl FnOnce()) -> Result<(), DbError> {
+        self.connection.commit()?;
+        self.open = false;
+        then();
+        Ok(())
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = dyn Connection;
+
+    fn deref(&self) -> &Self::Target {
+        &**self.connection
+    }
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.connection.rollback();
+        }
+    }
+}
+
+/// What a caller treats differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A file that is no database.
+    NotADatabase,
+    Damaged,
+    /// Passes by itself or with room on the disk: busy, full, connection lost, server restarting.
+    Passes,
+    /// All else.
+    Lasts,
+}
+
+/// Why a statement failed. Its text holds no value of a row.
+pub struct DbError {
+    pub(crate) fault: Fault,
+    engine: Engine,
+    what: String,
+}
+
+impl DbError {
+    pub(crate) fn new(engine: Engine, fault: Fault, what: impl Into<String>) -> Self {
+        Self { fault, engine, what: what.into() }
+    }
+
+    /// A row that is not as this program writes it.
+    pub(crate) fn odd(what: impl Into<String>) -> Self {
+        Self::new(Engine::Sqlite, Fault::Damaged, what)
+    }
+
+    pub(crate) fn mend(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite => "see that the disk has room, and that this user may write to the file and its folder",
+            Engine::Postgres => {
+                "see that the server runs, takes connections from here and has room, and that its user may create a schema"
+            }
+        }
+    }
+}
+
+impl fmt::Display for DbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl fmt::Debug for DbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DbError({:?}, {})", self.fault, self.what)
+    }
+}
+
+impl std::error::Error for DbError {}

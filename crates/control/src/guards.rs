@@ -1,0 +1,69 @@
+//! What keeps the tables as they are, whoever asks: the rules that the database itself holds, also against a shell.
+
+use crate::db::dialect::{Guard, On, When};
+
+/// The guards of the first migration.
+pub(crate) const FIRST: &[Guard] = &[
+    guard("meta", On::Insert, When::Holds("EXISTS (SELECT 1 FROM meta)"), "a control store belongs to one region"),
+    guard("meta", On::Delete, When::Always, "a control store belongs to one region"),
+    for_good("meta", &["region"], "the region of a control store never changes"),
+    guard(
+        "meta",
+        On::Update,
+        When::Holds("NEW.config_version < OLD.config_version"),
+        "the configuration version never goes back",
+    ),
+    guard(
+        "workspaces",
+        On::Insert,
+        When::Holds("NEW.region IS DISTINCT FROM (SELECT region FROM meta)"),
+        "a workspace of another region does not belong in this control store",
+    ),
+    for_good("workspaces", &["region", "id", "number"], "the region of a workspace never changes"),
+    for_good("workspaces", &["account"], "a workspace never changes its account"),
+    guard("workspaces", On::Delete, When::Always, "a workspace is never deleted, because the logs name it"),
+    never_replaced(
+        "workspaces",
+        "EXISTS (SELECT 1 FROM workspaces WHERE number = NEW.number OR id = NEW.id OR slug = NEW.slug)",
+    ),
+    for_good("accounts", &["id", "number"], "an account never changes its id"),
+    guard("accounts", On::Delete, When::Always, "an account is never deleted, because workspaces belong to it"),
+    for_good("sources", &["workspace", "id", "number"], "a source never changes its workspace"),
+    guard("sources", On::Delete, When::Always, "a source is marked as deleted, because the logs name it"),
+    never_replaced(
+        "sources",
+        "EXISTS (SELECT 1 FROM sources WHERE number = NEW.number OR id = NEW.id
+                 OR (workspace = NEW.workspace AND slug = NEW.slug AND deleted_at IS NULL AND NEW.deleted_at IS NULL))",
+    ),
+    for_good("write_keys", &["key", "source"], "a write key never changes its source"),
+    for_good("destinations", &["workspace", "source", "id", "number"], "a destination never changes its source"),
+    for_good("tokens", &["workspace", "id", "number", "hash"], "a token never changes its workspace"),
+    for_good("users", &["account", "id", "number"], "a user never changes its account"),
+    for_good("permissions", &["workspace"], "a permission never changes its workspace"),
+    for_good("identity_providers", &["account", "id", "number"], "an identity provider never changes its account"),
+    for_good("things", &["workspace", "kind", "id", "number"], "a thing never changes its workspace"),
+    for_good("links", &["workspace", "kind", "a", "b"], "a link never changes its ends"),
+    for_good("suppressions", &["workspace", "source", "user_hash"], "a suppression never changes whom it is for"),
+    never_replaced("audit", "EXISTS (SELECT 1 FROM audit WHERE number = NEW.number)"),
+    guard("audit", On::Update, When::Always, "an audit entry is never changed"),
+    guard("audit", On::Delete, When::Always, "an audit entry is never deleted"),
+];
+
+/// The guards of the second migration.
+pub(crate) const PEOPLE: &[Guard] = &[
+    for_good("identities", &["issuer", "subject", "user_number"], "an identity never changes its person"),
+    for_good("operator_tokens", &["id", "number", "hash"], "a token of the operator never changes"),
+];
+
+const fn guard(table: &'static str, on: On, when: When, says: &'static str) -> Guard {
+    Guard { table, on, when, says }
+}
+
+const fn for_good(table: &'static str, columns: &'static [&'static str], says: &'static str) -> Guard {
+    guard(table, On::Update, When::Changes(columns), says)
+}
+
+/// SQLite's `REPLACE` deletes without asking the delete guard, unless a shell has set it so.
+const fn never_replaced(table: &'static str, there: &'static str) -> Guard {
+    guard(table, On::Insert, When::Holds(there), "a row is never replaced")
+}
