@@ -94,8 +94,7 @@ fn walk(up: &Up) -> io::Result<(usize, Vec<f64>)> {
     loop {
         let from = cursor.map(|cursor| format!("&pagination.cursor={cursor}")).unwrap_or_default();
         let began = Instant::now();
-        let answer =
-            http::get(up.cell(), &format!("/api/sources?pagination.count={PAGE}{from}"), Some(&up.token()))?;
+        let answer = http::get(up.cell(), &format!("/api/sources?pagination.count={PAGE}{from}"), Some(&up.token()))?;
         took.push(began.elapsed().as_secs_f64() * 1e3);
         let answer: Value = serde_json::from_str(&answer)?;
         seen += answer["data"]["sources"].as_array().map_or(0, Vec::len);

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// What of the partner's answer is kept.
 const ANSWER_BYTES_MAX: usize = 1024;
 
-/// Where a destination's dead letters are kept, in the cell's index folder.
+/// Where a destination's dead letters are kept, in the folder of its destinations.
 pub fn dead_letters_path(folder: &Path, id: &DestinationId) -> PathBuf {
     folder.join("dead-letters").join(format!("{id}.ndjson"))
 }

@@ -93,7 +93,7 @@ impl AtWork {
 }
 
 impl Destinations {
-    /// `folder`: the cell's `index` folder; cursors and dead letters are kept there.
+    /// `folder`: where cursors and dead letters are kept. They come from nowhere else.
     pub fn new(
         world: World,
         region: RegionId,

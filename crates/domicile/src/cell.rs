@@ -114,8 +114,9 @@ impl Cell {
     pub fn start(plan: Plan) -> Result<Self, Failure> {
         let Plan { world, topology, region, data, control_store, urls, own, ingest } = plan;
         let folder = data.join("cells").join(region.id.as_str());
-        let index = folder.join("index");
-        for private in [&folder, &index] {
+        // What is in `index` can be deleted: it comes back from the logs. What destinations have done is nowhere else.
+        let (index, sent) = (folder.join("index"), folder.join("destinations"));
+        for private in [&folder, &index, &sent, &folder.join("archive")] {
             world.disk.make_folder(private, true).map_err(|error| unwritable(private, &error))?;
         }
         let keyring = Keyring::open(&world, &folder.join("keys")).map_err(Failure::unreached)?;
@@ -145,7 +146,8 @@ impl Cell {
             current.clone(),
             &events,
             Arc::clone(&archive_store) as _,
-            index.join("archive.cursor"),
+            // Inside the archive, so that who deletes the archive has it written again.
+            folder.join("archive").join("archive.cursor"),
             ArchiveSettings::default(),
         )
         .map_err(Failure::unreached)?;
@@ -156,7 +158,7 @@ impl Cell {
             current.clone(),
             events.clone(),
             border.clone(),
-            &index,
+            &sent,
             domicile_destinations::Settings::default(),
         );
         let figures = destinations.figures();

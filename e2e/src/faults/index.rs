@@ -1,4 +1,5 @@
-//! The index folder is a cache: damaged or deleted, it comes back the same. Nothing is lost by it, and no duplicate passes.
+//! The index folder is a cache, and the archive a copy of the event log: deleted, they come back the same; the index also
+//! when it is damaged. Nothing is lost by it, and no duplicate passes.
 
 use crate::archive::await_archived;
 use crate::faults::book::{Book, Client, promises};
@@ -42,12 +43,15 @@ pub fn run(tally: &mut Tally, domicile: &Path) {
                 }
             }
         }
-        for region in ["us-west", "eu-west"] {
-            let folder = home.data.join("cells").join(region).join("index");
-            fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        for gone in ["index", "archive"] {
+            for region in ["us-west", "eu-west"] {
+                let folder = home.data.join("cells").join(region).join(gone);
+                fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            }
+            let outcome = same_again(home, &whole, &mut clients);
+            tally.check(format!("no {gone} folder at all: the archive is the same, and duplicates are found"), outcome);
+            whole.restore(&home.data)?;
         }
-        let outcome = same_again(home, &whole, &mut clients);
-        tally.check("no index folder at all: the archive stays the same, and duplicates are found", outcome);
         Ok(())
     });
 }
@@ -66,7 +70,7 @@ fn same_again(home: &Home, whole: &Files, clients: &mut [Client]) -> Result<(), 
     book.holds(clients)?;
     let now = Files::of(&home.data)?;
     for region in ["us-west", "eu-west"] {
-        let archive = Path::new("cells").join(region).join("archive");
+        let archive = Path::new("cells").join(region).join("archive/segment-logs");
         now.in_part(&archive).same_as(&whole.in_part(&archive)).map_err(|changes| format!("{region}: {changes}"))?;
     }
     let up = home.start_ready()?;

@@ -29,7 +29,7 @@ pub fn run(tally: &mut Tally, domicile: &Path) {
         send(home, 0..BATCHES)?;
         await_run(&index)?;
         up.stop()?;
-        let archive = Files::of(&cell.join("archive"))?;
+        let archive = Files::of(&cell.join("archive/segment-logs"))?;
 
         let mut again = 0;
         for (what, damage) in DAMAGES {
@@ -38,7 +38,7 @@ pub fn run(tally: &mut Tally, domicile: &Path) {
                 let up = home.start_ready()?;
                 again += send(home, AGAIN.into_iter())?;
                 up.stop()?;
-                Files::of(&cell.join("archive"))?.same_as(&archive)?;
+                Files::of(&cell.join("archive/segment-logs"))?.same_as(&archive)?;
                 let up = home.start_ready()?;
                 let sheet = Sheet::of(&home.balance()?, REGION)?;
                 up.stop()?;
