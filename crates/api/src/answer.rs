@@ -12,11 +12,6 @@ pub(crate) fn data(data: Value) -> Json<Value> {
     Json(json!({ "data": data }))
 }
 
-/// What Segment answers to a delete.
-pub(crate) fn success() -> Json<Value> {
-    data(json!({ "status": "SUCCESS" }))
-}
-
 /// A refusal or a failure, in words for whoever asked.
 #[derive(Debug)]
 pub struct ApiError {

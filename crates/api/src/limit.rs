@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn a_token_has_a_thousand_points_at_once_and_fifty_a_second_after() {
         let limits = Limits::default();
-        for (token, at, expected) in [("a", S, 1_000), ("a", S, 0), ("a", 2 * S, 50), ("b", 2 * S, 1_000), ("a", 80 * S, 1_000)]
+        for (token, at, expected) in
+            [("a", S, 1_000), ("a", S, 0), ("a", 2 * S, 50), ("b", 2 * S, 1_000), ("a", 80 * S, 1_000)]
         {
             assert_eq!(taken(&limits, token, "listSources", None, at), expected, "{token} at {at:?}");
         }

@@ -65,7 +65,6 @@ impl SourceNames {
     pub(crate) fn numbers(&self) -> impl Iterator<Item = SourceNumber> {
         self.0.keys().copied()
     }
-
 }
 
 /// The sources, deleted ones too, that the caller's roles reach.

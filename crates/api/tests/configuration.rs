@@ -198,3 +198,34 @@ async fn regions_are_those_of_the_topology_in_its_order() {
         json!({"name": "zurich", "country": "CH", "url": "http://127.0.0.1:7101", "remote": false, "preselected": true})
     );
 }
+
+#[tokio::test]
+async fn what_is_not_offered_in_the_region_can_not_be_made_there_and_the_answer_says_why() {
+    let bed = Bed::new();
+    let source = |kind: &str| json!({ "slug": kind, "metadataId": kind });
+    for (kind, status, told) in [
+        ("javascript", 201, ""),
+        ("node-js", 201, ""),
+        ("activecampaign", 422, "is offered to regions in US only, and ch-north is in CH"),
+        ("beamer", 422, "taken in outside the region"),
+        ("no-such", 422, "is no source of the catalog"),
+    ] {
+        let answer = bed.ask("POST", "/sources", Some(source(kind))).await;
+        let message = answer.body["errors"][0]["message"].as_str().unwrap_or_default().replace('`', "");
+        assert_eq!((answer.status.as_u16(), message.contains(told)), (status, true), "{kind}: {}", answer.body);
+    }
+    let web = bed.source_id("web");
+    let destination = |kind: &str, enabled: bool| json!({ "sourceId": web, "metadataId": kind, "enabled": enabled, "settings": { "apiKey": "k" } });
+    for (kind, enabled, status, told) in [
+        ("actions-amplitude", false, 200, ""),
+        ("actions-amplitude", true, 422, "needs a transfer"),
+        ("actions-mixpanel", true, 422, ""),
+        ("june", false, 422, "is offered to regions in US only"),
+    ] {
+        let answer = bed.ask("POST", "/destinations", Some(destination(kind, enabled))).await;
+        let message = answer.body["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(answer.status.as_u16(), status, "{kind} {enabled}: {}", answer.body);
+        let transfer = told.is_empty() || message.contains(told) || message.contains("add a transfer");
+        assert!(transfer, "{kind}: {message}");
+    }
+}

@@ -122,8 +122,11 @@ async fn every_role_may_ask_what_the_table_says_and_nothing_else() {
     let operations = operations(&bed);
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/roles.md"));
     let text = text.expect("the table");
-    let rows: Vec<Vec<&str>> =
-        text.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').map(str::trim).collect()).collect();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
     assert_eq!(rows.len(), operations.len() - 1);
     for (n, role) in columns().enumerate() {
         let token = bed.token(&Grants(vec![Grant::whole(role)]));
@@ -141,9 +144,7 @@ async fn every_role_may_ask_what_the_table_says_and_nothing_else() {
 }
 
 async fn ask(bed: &Bed, operation: &Operation, path: &str, token: &str, body: Option<&Value>) -> Answer {
-    let request = bed
-        .request(&operation.verb, path)
-        .header(header::CONTENT_TYPE, "application/json");
+    let request = bed.request(&operation.verb, path).header(header::CONTENT_TYPE, "application/json");
     let mut request = request.body(Body::from(body.map(Value::to_string).unwrap_or_default())).expect("a request");
     request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"));
     bed.send(request).await
@@ -275,7 +276,8 @@ async fn every_good_answer_has_the_shape_that_the_document_gives() {
         let path = operation.path_with(|name| things.id(&operation.path, name));
         let answer = bed.get(&format!("{path}{}", things.query(&operation.id))).await;
         assert_eq!(answer.status, StatusCode::OK, "{} {path}: {}", operation.id, answer.body);
-        let schema = &document["paths"][&operation.path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let schema =
+            &document["paths"][&operation.path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         let mut faults = Vec::new();
         fits(&document, schema, &answer.body, "", &mut faults);
         assert!(faults.is_empty(), "{}: {faults:?}\n{}", operation.id, answer.body);
@@ -355,9 +357,7 @@ async fn a_request_with_an_idempotency_key_is_done_once() {
             let mut request =
                 request.body(Body::from(body.map(|b| b.to_string()).unwrap_or_default())).expect("a request");
             request.headers_mut().remove(header::AUTHORIZATION);
-            request
-                .headers_mut()
-                .insert(header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"));
+            request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"));
             bed.send(request)
         };
         let first = send(operation.id.clone(), body.clone()).await;

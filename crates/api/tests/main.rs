@@ -6,6 +6,7 @@ mod bed;
 mod things;
 
 mod access;
+mod as_code;
 mod audit;
 mod balance;
 mod configuration;
@@ -15,6 +16,7 @@ mod figures;
 mod filters;
 mod functions;
 mod labels;
+mod people;
 mod plans;
 mod privacy;
 mod warehouses;

@@ -55,8 +55,12 @@ impl Things {
         let versions = bed.get(&format!("/functions/{}/versions", things.ids["functionId"])).await;
         let version = versions.body.pointer("/data/versions/0/id").and_then(Value::as_str);
         things.ids.insert("versionId", version.expect("a version").to_owned());
-        let instance =
-            things.made(bed, "createInsertFunctionInstance", "/insert-function-instances", "/insertFunctionInstance/id");
+        let instance = things.made(
+            bed,
+            "createInsertFunctionInstance",
+            "/insert-function-instances",
+            "/insertFunctionInstance/id",
+        );
         let instance = instance.await;
         things.ids.insert("instanceId", instance);
         let users = bed.get("/users").await;
@@ -137,7 +141,8 @@ impl Things {
     pub fn body(&self, operation: &str) -> Option<Value> {
         let id = |name: &str| self.ids.get(name).cloned().unwrap_or_default();
         let secret = Self::SECRET;
-        let rule = json!({ "type": "TRACK", "key": "Order Completed", "version": 1, "jsonSchema": { "type": "object" } });
+        let rule =
+            json!({ "type": "TRACK", "key": "Order Completed", "version": 1, "jsonSchema": { "type": "object" } });
         let label = json!({ "key": "team", "value": "growth" });
         Some(match operation {
             "createWorkspace" => json!({ "name": "Next", "slug": "next" }),
@@ -199,7 +204,9 @@ impl Things {
             "createWorkspaceRegulation" | "createSourceRegulation" => {
                 json!({ "regulationType": "SUPPRESS_ONLY", "subjectType": "USER_ID", "subjectIds": ["u9"] })
             }
-            "addPermissionsToUser" | "replacePermissionsForUser" | "addPermissionsToUserGroup"
+            "addPermissionsToUser"
+            | "replacePermissionsForUser"
+            | "addPermissionsToUserGroup"
             | "replacePermissionsForUserGroup" => {
                 json!({ "permissions": [{
                     "roleId": "source-read-only", "resources": [{ "id": id("sourceId"), "type": "SOURCE" }],
@@ -209,7 +216,9 @@ impl Things {
             "createUserGroup" | "updateUserGroup" => json!({ "name": "Growth" }),
             "addUsersToUserGroup" | "replaceUsersInUserGroup" => json!({ "emails": [] }),
             "createToken" => json!({ "name": "script" }),
-            "planConfiguration" | "applyConfiguration" => json!({ "configuration": { "workspace": { "region": "ch-north" }, "sources": {} } }),
+            "planConfiguration" | "applyConfiguration" => {
+                json!({ "configuration": { "workspace": { "region": "ch-north" }, "sources": {} } })
+            }
             _ => return None,
         })
     }

@@ -68,7 +68,11 @@ impl Change<'_> {
         let account = self.account(account)?;
         let plan = text::slug("plan", plan)?;
         if note.chars().count() > NOTE_CHARS_MAX || note.chars().any(char::is_control) {
-            return Err(ControlError::invalid("note", "is too long or holds control characters", "give one short line"));
+            return Err(ControlError::invalid(
+                "note",
+                "is too long or holds control characters",
+                "give one short line",
+            ));
         }
         if self.is_entitled(account.number, &plan)? {
             return Ok(());

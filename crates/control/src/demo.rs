@@ -110,12 +110,8 @@ fn owner(
         }
         (None, _) => {
             let (password, hash) = new_password(change)?;
-            let new = NewUser {
-                email: email.clone(),
-                name: OWNER_NAME.to_owned(),
-                password: Some(hash),
-                must_change: false,
-            };
+            let new =
+                NewUser { email: email.clone(), name: OWNER_NAME.to_owned(), password: Some(hash), must_change: false };
             let account = change.workspace(workspace)?.account;
             let user = change.create_user(&account, &new)?;
             change.add_member(workspace, &user.id, &Grants::owner(), &Grants::owner())?;

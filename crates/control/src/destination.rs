@@ -3,10 +3,12 @@
 use crate::audit::Resourced;
 use crate::change::{Change, refuse_stale};
 use crate::db::{DbError, Row, Value as Column, values};
+use crate::offer::catalog_entry;
 use crate::page::{List, Listed, Page};
 use crate::settings::{self, Settings};
 use crate::view::View;
 use crate::{ControlError, Resource, id, text, things};
+use domicile_catalog::Kind;
 use domicile_workspace::{DestinationId, SourceId, WorkspaceId};
 use domicile_world::Millis;
 use serde_json::{Map, Value, json};
@@ -68,8 +70,8 @@ impl Change<'_> {
         new: &NewDestination,
     ) -> Result<DestinationRecord, ControlError> {
         let source = self.source(workspace, &new.source)?;
-        let entry = settings::kind(&new.metadata_id)?;
-        settings::check_use(self, entry, new.enabled)?;
+        let entry = catalog_entry(Kind::Destination, &new.metadata_id)?;
+        self.check_destination(entry, new.enabled)?;
         let count = self.count(
             "count destinations",
             "SELECT count(*) FROM destinations WHERE source = ?1 AND deleted_at IS NULL",
@@ -130,7 +132,7 @@ impl Change<'_> {
     ) -> Result<DestinationRecord, ControlError> {
         let before = self.destination_row(workspace, id)?;
         refuse_stale(Resource::Destination, before.version, if_version)?;
-        let entry = settings::kind(&before.kind)?;
+        let entry = catalog_entry(Kind::Destination, &before.kind)?;
         let mut after = before.clone();
         if let Some(name) = &to.name {
             after.name = text::name("name", name)?;
@@ -140,7 +142,7 @@ impl Change<'_> {
         }
         after.enabled = to.enabled.unwrap_or(after.enabled);
         if after.enabled && !before.enabled {
-            settings::check_use(self, entry, true)?;
+            self.check_destination(entry, true)?;
         }
         if after == before {
             return Ok(before.record());
@@ -230,10 +232,7 @@ impl View<'_> {
     }
 
     /// All destinations of a workspace with their secrets, oldest first. As [`Self::destination_secrets`].
-    pub(crate) fn destinations_with_secrets(
-        &self,
-        workspace: &WorkspaceId,
-    ) -> Result<Vec<(DestinationRecord, Map<String, Value>)>, ControlError> {
+    pub(crate) fn destinations_with_secrets(&self, workspace: &WorkspaceId) -> Result<Vec<WithSecrets>, ControlError> {
         let number = self.workspace_number(workspace)?;
         let mut rows = self.destination_rows("d.workspace = ?1", values![number])?;
         rows.sort_by_key(|row| row.number);
@@ -294,6 +293,9 @@ struct DestinationRow {
     updated_at: Millis,
     version: u64,
 }
+
+/// A destination and its secrets by name.
+pub(crate) type WithSecrets = (DestinationRecord, Map<String, Value>);
 
 /// A row, its settings as they lie in the store, and its secrets.
 type SealedRow = (DestinationRow, String, Option<Vec<u8>>);

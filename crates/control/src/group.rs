@@ -219,7 +219,12 @@ impl View<'_> {
     }
 
     /// The e-mail addresses of who is invited, and will be in a group.
-    pub fn group_invites(&self, workspace: &WorkspaceId, id: &str, page: &Page) -> Result<Listed<String>, ControlError> {
+    pub fn group_invites(
+        &self,
+        workspace: &WorkspaceId,
+        id: &str,
+        page: &Page,
+    ) -> Result<Listed<String>, ControlError> {
         self.group(workspace, id)?;
         Ok(self.links_from(workspace, INVITED, id, page)?.map(|link| link.b))
     }

@@ -63,7 +63,8 @@ pub struct Vouched {
     pub name: String,
 }
 
-const COLUMNS: &str = "p.number, p.id, a.id, p.name, p.issuer, p.client_id, p.domains, p.enabled, p.created_at, p.version,
+const COLUMNS: &str =
+    "p.number, p.id, a.id, p.name, p.issuer, p.client_id, p.domains, p.enabled, p.created_at, p.version,
                        p.sealed, p.country";
 const FROM: &str = "identity_providers p JOIN accounts a ON a.number = p.account";
 
@@ -296,7 +297,11 @@ fn domains(wanted: &[String]) -> Result<Vec<String>, ControlError> {
     for (n, domain) in wanted.iter().enumerate() {
         let domain = domain.trim().to_lowercase();
         if !user::is_domain(&domain) || !domain.contains('.') {
-            return Err(ControlError::invalid(format!("domains.{n}"), "is not a domain", "give one like `example.com`"));
+            return Err(ControlError::invalid(
+                format!("domains.{n}"),
+                "is not a domain",
+                "give one like `example.com`",
+            ));
         }
         if !domains.contains(&domain) {
             domains.push(domain);
@@ -351,7 +356,10 @@ mod tests {
     #[test]
     fn domains_are_domains_and_each_stands_once() {
         let read = |list: &[&str]| domains(&list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()).ok();
-        assert_eq!(read(&["Example.com", "example.com ", "b.example"]), Some(vec!["example.com".into(), "b.example".into()]));
+        assert_eq!(
+            read(&["Example.com", "example.com ", "b.example"]),
+            Some(vec!["example.com".into(), "b.example".into()])
+        );
         for bad in [&[][..], &["com"], &["*.example.com"], &["a@b.com"], &["-a.com"], &["a..com"], &[""]] {
             assert_eq!(read(bad), None, "{bad:?}");
         }

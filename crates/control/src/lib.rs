@@ -52,6 +52,7 @@ mod source;
 mod write_key;
 
 mod destination;
+mod offer;
 mod settings;
 
 mod link;
@@ -72,8 +73,8 @@ pub use account::{Account, Entitlement, NewAccount};
 pub use audit::{Actor, AuditEntry, AuditFilter};
 pub use change::Change;
 pub use configuration::{
-    Action, ApplyConfiguration, ConfigurationError, ConfigurationFault, ConfiguredKind, ExportedConfiguration, FieldChange,
-    Plan, SecretChange, Step, Unlisted,
+    Action, ApplyConfiguration, ConfigurationError, ConfigurationFault, ConfiguredKind, ExportedConfiguration,
+    FaultKind, FieldChange, Plan, SecretChange, Step, Unlisted,
 };
 pub use db::DbError;
 pub use db::postgres::PostgresUrl;
@@ -93,8 +94,8 @@ pub use scope::Scope;
 pub use session::{SESSION_MS, Session};
 pub use source::{NewSource, SourceChange, SourceName, SourceRecord};
 pub use store::{Place, Store};
-pub use thing::{Kept, Thing};
 pub use suppression::SuppressedUser;
+pub use thing::{Kept, Thing};
 pub use things::*;
 pub use throttle::{Throttle, TooSoon};
 pub use token::{MadeToken, NewToken, TokenRecord};

@@ -3,9 +3,9 @@
 //! - The record is part of the change: when the answer is lost on its way, the change is there and so is the record.
 //! - Answers are sealed under the region's key, because one may hold a token that is nowhere else.
 
-use crate::{ControlError, id};
 use crate::change::Change;
 use crate::db::values;
+use crate::{ControlError, id};
 
 /// How long an answer is kept, as the API says.
 const KEPT_MS: i64 = 24 * 3_600_000;

@@ -56,9 +56,9 @@ impl Hash {
     pub fn of(password: &str, random: &dyn Random) -> Result<Self, ControlError> {
         let mut salt = [0; SALT_BYTES];
         random.fill(&mut salt);
-        let hash = argon2id().hash_password_with_salt(password.as_bytes(), &salt).map_err(|_| {
-            ControlError::invalid("password", "could not be hashed", "give it again, or another one")
-        })?;
+        let hash = argon2id()
+            .hash_password_with_salt(password.as_bytes(), &salt)
+            .map_err(|_| ControlError::invalid("password", "could not be hashed", "give it again, or another one"))?;
         Ok(Self(hash.to_string()))
     }
 
@@ -133,7 +133,9 @@ fn repeats(text: &str) -> bool {
 
 /// Whether little is left of `text` without `own`.
 fn is_mostly(text: &str, own: &str) -> bool {
-    own.chars().count() >= OWN_CHARS_MIN && text.contains(own) && text.replace(own, "").chars().count() < OTHER_CHARS_MIN
+    own.chars().count() >= OWN_CHARS_MIN
+        && text.contains(own)
+        && text.replace(own, "").chars().count() < OTHER_CHARS_MIN
 }
 
 /// A password for somebody who has none yet, or has forgotten it. No letter is taken for another.

@@ -180,7 +180,8 @@ impl Change<'_> {
         for (n, grant) in grants.0.iter().enumerate() {
             let field = format!("permissions.{n}.resources");
             if grant.held.is_empty() || grant.held.len() > HELD_MAX {
-                let mend = format!("give 1 to {HELD_MAX}; `{{\"id\": WORKSPACE, \"type\": \"WORKSPACE\"}}` is everything");
+                let mend =
+                    format!("give 1 to {HELD_MAX}; `{{\"id\": WORKSPACE, \"type\": \"WORKSPACE\"}}` is everything");
                 return Err(ControlError::invalid(field, "is empty or too long", mend));
             }
             for held in &grant.held {
@@ -319,6 +320,7 @@ pub(crate) fn shown(grants: &Grants) -> Value {
 fn grant(row: &Row) -> Result<Grant, DbError> {
     let (role, held): (String, String) = (row.get(0)?, row.get(1)?);
     let role = Role::with_id(&role).ok_or_else(|| DbError::odd(format!("`{role}` is no role")))?;
-    let held = serde_json::from_str(&held).map_err(|_| DbError::odd("a permission's resources are not as they should be"))?;
+    let held =
+        serde_json::from_str(&held).map_err(|_| DbError::odd("a permission's resources are not as they should be"))?;
     Ok(Grant { role, held })
 }

@@ -97,7 +97,9 @@ impl Role {
     /// What whoever has it may do, in a sentence.
     pub fn about(self) -> &'static str {
         match self {
-            Self::WorkspaceOwner => "Everything in the workspace; the only one to change access and to read the audit trail.",
+            Self::WorkspaceOwner => {
+                "Everything in the workspace; the only one to change access and to read the audit trail."
+            }
             Self::WorkspaceMember => "Sees that the workspace exists. Give other roles beside it.",
             Self::SourceAdmin => "Changes sources, their write keys, destinations, filters and transformations.",
             Self::SourceReadOnly => "Sees sources, destinations, filters and transformations, and no write key.",
@@ -261,9 +263,7 @@ impl Reach<'_> {
         self.0.iter().any(|held| match held {
             Held::Workspace => true,
             Held::One { id: one } => one == id,
-            Held::Labels { labels: wanted } => {
-                !wanted.is_empty() && wanted.iter().all(|label| labels.contains(label))
-            }
+            Held::Labels { labels: wanted } => !wanted.is_empty() && wanted.iter().all(|label| labels.contains(label)),
         })
     }
 }
@@ -304,7 +304,11 @@ mod tests {
         assert!(!grants.is_owner());
         assert!(Grants::owner().reach(Area::Privacy, Level::Admin).is_whole());
         assert!(Grants(vec![Grant::whole(Role::WorkspaceMember)]).reach(Area::Source, Level::Read).is_empty());
-        assert!(Grants(vec![Grant { role: Role::WorkspaceOwner, held: vec![] }]).reach(Area::Source, Level::Read).is_empty());
+        assert!(
+            Grants(vec![Grant { role: Role::WorkspaceOwner, held: vec![] }])
+                .reach(Area::Source, Level::Read)
+                .is_empty()
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use crate::audit::Actor;
 use crate::db::values;
 use crate::role::Grants;
+use crate::session::Session;
 use crate::view::View;
 use crate::{ControlError, Store};
 use domicile_workspace::WorkspaceId;
@@ -19,22 +20,29 @@ pub struct Scope {
     pub workspace: WorkspaceId,
     pub grants: Grants,
     operator: bool,
+    /// Hash of the session that it is for; it ends with that.
+    session: Option<[u8; 32]>,
 }
 
 impl Scope {
     pub(crate) fn of_token(id: String, name: String, workspace: WorkspaceId, grants: Grants) -> Self {
         let actor = Actor::Token { id: id.clone(), name };
-        Self { id, actor, workspace, grants, operator: false }
+        Self { id, actor, workspace, grants, operator: false, session: None }
     }
 
     pub(crate) fn of_user(id: String, email: String, workspace: WorkspaceId, grants: Grants) -> Self {
         let actor = Actor::User { id: id.clone(), name: email };
-        Self { id, actor, workspace, grants, operator: false }
+        Self { id, actor, workspace, grants, operator: false, session: None }
+    }
+
+    /// A person's, as long as this session holds.
+    pub fn in_session(self, session: &Session) -> Self {
+        Self { session: Some(session.hash), ..self }
     }
 
     pub(crate) fn of_operator(id: String, name: String) -> Self {
         let actor = Actor::Token { id: id.clone(), name };
-        Self { id, actor, workspace: WorkspaceId::new(""), grants: Grants::default(), operator: true }
+        Self { id, actor, workspace: WorkspaceId::new(""), grants: Grants::default(), operator: true, session: None }
     }
 
     /// Whether it is the one who runs the cell, who is in no workspace.
@@ -63,7 +71,15 @@ impl View<'_> {
     pub fn scope_again(&self, scope: &Scope) -> Result<Option<Scope>, ControlError> {
         match &scope.actor {
             Actor::Operator => Ok(None),
-            Actor::User { id, .. } => self.scope_of_user(id, &scope.workspace),
+            Actor::User { id, .. } => {
+                if let Some(hash) = &scope.session
+                    && self.session_with_hash(hash)?.is_none()
+                {
+                    return Ok(None);
+                }
+                let again = self.scope_of_user(id, &scope.workspace)?;
+                Ok(again.map(|again| Scope { session: scope.session, ..again }))
+            }
             Actor::Token { id, .. } => self.token_with_id(id),
         }
     }

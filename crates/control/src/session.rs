@@ -37,6 +37,7 @@ pub struct Session {
     /// `password`, or the identity provider's id.
     pub how: String,
     seen_at: Millis,
+    pub(crate) hash: [u8; 32],
 }
 
 impl Change<'_> {
@@ -92,6 +93,10 @@ impl View<'_> {
         if id.is_empty() || id.len() > ID_BYTES_MAX {
             return Ok(None);
         }
+        self.session_with_hash(&sha256(id.as_bytes()))
+    }
+
+    pub(crate) fn session_with_hash(&self, hash: &[u8; 32]) -> Result<Option<Session>, ControlError> {
         let sql = format!(
             "SELECT 0, {}, s.created_at, s.expires_at, s.how, s.seen_at, a.idle_minutes
              FROM {} JOIN sessions s ON s.user_number = u.number
@@ -99,13 +104,14 @@ impl View<'_> {
             user::COLUMNS,
             user::FROM
         );
-        let found = self.one("find a session", &sql, values![sha256(id.as_bytes()), self.now], |row| {
+        let found = self.one("find a session", &sql, values![hash, self.now], |row| {
             let session = Session {
                 user: user::record(row)?,
                 created_at: row.get(10)?,
                 expires_at: row.get(11)?,
                 how: row.get(12)?,
                 seen_at: row.get(13)?,
+                hash: *hash,
             };
             Ok((session, row.get::<Option<i64>>(14)?))
         })?;
@@ -119,7 +125,10 @@ impl View<'_> {
     /// change their password first.
     pub fn scope_of_session(&self, id: &str, workspace: &WorkspaceId) -> Result<Option<Scope>, ControlError> {
         match self.session(id)? {
-            Some(session) => self.scope_of_user(&session.user.id, workspace),
+            Some(session) => {
+                let scope = self.scope_of_user(&session.user.id, workspace)?;
+                Ok(scope.map(|scope| scope.in_session(&session)))
+            }
             None => Ok(None),
         }
     }
@@ -135,7 +144,7 @@ impl Store {
                 change.run(
                     "note a session's use",
                     "UPDATE sessions SET seen_at = ?2 WHERE hash = ?1",
-                    values![sha256(id.as_bytes()), now],
+                    values![session.hash, now],
                 )
             });
             if let Err(error) = noted {

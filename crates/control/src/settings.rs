@@ -7,8 +7,7 @@
 use crate::ControlError;
 use crate::snapshot::PartialDestination;
 use crate::view::View;
-use domicile_catalog::{Catalog, Entry, Kind, Place};
-use domicile_event::Stamp;
+use domicile_catalog::Entry;
 use domicile_region::Country;
 use domicile_workspace::{Destination, DestinationKind, WebhookSettings};
 use serde_json::{Map, Value};
@@ -26,42 +25,6 @@ const SECRET_BYTES_MAX: usize = 1_024;
 pub(crate) struct Settings {
     pub(crate) open: Map<String, Value>,
     pub(crate) secret: Map<String, Value>,
-}
-
-/// The catalog's entry of a kind, by its id or slug.
-pub(crate) fn kind(metadata_id: &str) -> Result<&'static Entry, ControlError> {
-    Catalog::get().find(Kind::Destination, metadata_id).ok_or_else(|| {
-        let catalog = Catalog::get();
-        let near = catalog.near(metadata_id, Some(Kind::Destination));
-        let mend = match near.as_slice() {
-            [] => "`domicile catalog` and GET /catalog/destinations list them".to_owned(),
-            near => format!("did you mean: {}", near.join(", ")),
-        };
-        ControlError::invalid("metadataId", "is no destination of the catalog", mend)
-    })
-}
-
-/// Whether a destination of a kind may be made, and switched on, in the view's region.
-pub(crate) fn check_use(view: &View<'_>, entry: &Entry, enabled: bool) -> Result<(), ControlError> {
-    let today = Stamp::of(view.now().0);
-    let here = entry.availability(view.region(), today.as_str().get(..10).unwrap_or_default());
-    match here.reason {
-        Some(reason) if here.place == Place::NotHere => {
-            return Err(ControlError::invalid("metadataId", format!("can't be used here: {}", reason.what), reason.mend));
-        }
-        Some(reason) if enabled => {
-            let what = format!("is true, and it can't be switched on: {}", reason.what);
-            return Err(ControlError::invalid("enabled", what, reason.mend));
-        }
-        _ => {}
-    }
-    match entry.why_not_ready().filter(|_| enabled) {
-        Some(why) => {
-            let what = format!("is true, and `{}` can't be switched on yet: {why}", entry.slug);
-            Err(ControlError::invalid("enabled", what, "make it with `enabled: false`"))
-        }
-        None => Ok(()),
-    }
 }
 
 /// The settings after `given` was laid over `before`: a field that is not given stays, `null` takes it away.
@@ -206,7 +169,13 @@ pub(crate) fn open(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::offer::catalog_entry;
+    use domicile_catalog::Kind;
     use serde_json::json;
+
+    fn kind(slug: &str) -> Result<&'static Entry, ControlError> {
+        catalog_entry(Kind::Destination, slug)
+    }
 
     fn merged(before: Value, given: Value) -> Result<Settings, ControlError> {
         let map = |value: Value| value.as_object().cloned().unwrap_or_default();
@@ -290,7 +259,8 @@ mod tests {
     fn the_catalog_says_what_a_kind_takes_and_which_of_it_is_secret() {
         let entry = kind("actions-amplitude").expect("of the catalog");
         let given = |value: Value| value.as_object().cloned().unwrap_or_default();
-        let settings = merge(entry, &Settings::default(), &given(json!({"apiKey": "k", "secretKey": "s", "endpoint": "europe"})));
+        let settings =
+            merge(entry, &Settings::default(), &given(json!({"apiKey": "k", "secretKey": "s", "endpoint": "europe"})));
         let settings = settings.expect("good settings");
         assert_eq!(Value::Object(settings.open), json!({"endpoint": "europe"}));
         assert_eq!(settings.secret.keys().collect::<Vec<_>>(), ["apiKey", "secretKey"]);

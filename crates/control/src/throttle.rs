@@ -208,7 +208,8 @@ mod tests {
 
     #[tokio::test]
     async fn five_wrong_tries_are_free_and_then_each_waits_twice_as_long() {
-        check("wrong\nwrong\nwrong\nwrong\nwrong
+        check(
+            "wrong\nwrong\nwrong\nwrong\nwrong
                wrong | wait 1
                right | wait 1
                +1
@@ -220,26 +221,30 @@ mod tests {
                +4
                right
                wrong\nwrong\nwrong\nwrong\nwrong
-               wrong | wait 1")
+               wrong | wait 1",
+        )
         .await;
     }
 
     #[tokio::test]
     async fn ten_wrong_tries_within_a_minute_lock_for_a_quarter_of_an_hour_and_no_longer() {
-        check("wrong\nwrong\nwrong\nwrong\nwrong\n+1\nwrong\n+2\nwrong\n+4\nwrong\n+8\nwrong\n+16
+        check(
+            "wrong\nwrong\nwrong\nwrong\nwrong\n+1\nwrong\n+2\nwrong\n+4\nwrong\n+8\nwrong\n+16
                wrong
                right | wait 900
                right Anna@Example.com 198.51.100.1 | wait 900
                +899
                right | wait 1
                +1
-               right")
+               right",
+        )
         .await;
     }
 
     #[tokio::test]
     async fn the_wait_never_passes_a_quarter_of_an_hour_and_is_forgotten_after_another() {
-        check("wrong\nwrong\nwrong\nwrong\nwrong\n+1\nwrong\n+61\nwrong\n+61\nwrong\n+61\nwrong\n+61\nwrong\n+61\nwrong
+        check(
+            "wrong\nwrong\nwrong\nwrong\nwrong\n+1\nwrong\n+61\nwrong\n+61\nwrong\n+61\nwrong\n+61\nwrong\n+61\nwrong
                +64\nwrong\n+128\nwrong\n+256\nwrong\n+512\nwrong\n+900\nwrong
                wrong | wait 900
                +1799
@@ -247,13 +252,15 @@ mod tests {
                wrong | wait 900
                +1800
                wrong
-               wrong")
+               wrong",
+        )
         .await;
     }
 
     #[tokio::test]
     async fn a_client_that_tries_many_people_is_slowed_too_and_an_account_of_its_own_does_not_help() {
-        let mut steps: String = (0..19).map(|n| format!("wrong p{n}@example.com\nright mallory@example.com\n")).collect();
+        let mut steps: String =
+            (0..19).map(|n| format!("wrong p{n}@example.com\nright mallory@example.com\n")).collect();
         steps += "wrong p19@example.com
                   wrong p20@example.com | wait 1
                   right mallory@example.com | wait 1

@@ -154,7 +154,9 @@ fn description(text: &str) -> Result<String, ControlError> {
     if text.chars().count() > DESCRIPTION_CHARS_MAX {
         return Err(ControlError::invalid("description", "is too long", "give at most 1,000 characters"));
     }
-    text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| text::name("description", line).map(drop))?;
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .try_for_each(|line| text::name("description", line).map(drop))?;
     Ok(text.to_owned())
 }
 
@@ -253,15 +255,16 @@ impl Store {
         {
             return Ok(kept.to_owned());
         }
-        Ok(self.change(&Actor::Operator, |change| {
-            change.run(
-                "end the operator's old token",
-                "UPDATE operator_tokens SET revoked_at = ?1 WHERE revoked_at IS NULL AND name = ?2",
-                values![change.now, OPERATOR],
-            )?;
-            change.create_operator_token(OPERATOR)
-        })?
-        .token)
+        Ok(self
+            .change(&Actor::Operator, |change| {
+                change.run(
+                    "end the operator's old token",
+                    "UPDATE operator_tokens SET revoked_at = ?1 WHERE revoked_at IS NULL AND name = ?2",
+                    values![change.now, OPERATOR],
+                )?;
+                change.create_operator_token(OPERATOR)
+            })?
+            .token)
     }
 }
 

@@ -60,7 +60,11 @@ fn a_request_that_comes_again_gets_its_first_answer_and_is_not_made_again() {
         let ask = |bed: &Bed, by: &Actor, key: &str, request: u8| {
             let once = Once { key: key.to_owned(), request: [request; 32] };
             bed.store.change_once(by, &once, |change| {
-                let token = change.create_token(&workspace, &domicile_control::NewToken::new("ci"), &domicile_control::Grants::owner())?;
+                let token = change.create_token(
+                    &workspace,
+                    &domicile_control::NewToken::new("ci"),
+                    &domicile_control::Grants::owner(),
+                )?;
                 Ok::<_, ControlError>((201, token.token.into_bytes()))
             })
         };

@@ -38,7 +38,8 @@ impl Bed {
     /// A member with these permissions.
     fn person(&self, email: &str, grants: &Grants) -> UserRecord {
         let hash = self.store.hash_password(PASSWORD, email, "Somebody").expect("a password");
-        let new = NewUser { email: email.to_owned(), name: "Somebody".to_owned(), password: Some(hash), must_change: false };
+        let new =
+            NewUser { email: email.to_owned(), name: "Somebody".to_owned(), password: Some(hash), must_change: false };
         self.change(|change| {
             let user = change.create_user(&change.workspace(self.id())?.account.clone(), &new)?;
             change.add_member(self.id(), &user.id, grants, &owner())?;
@@ -149,9 +150,11 @@ fn permissions_add_up_with_those_of_groups_and_go_with_them() {
         assert!(has(Role::SourceReadOnly) && !has(Role::WarehouseAdmin));
         // Adding keeps what is there, replacing does not.
         let bob_is = Subject::User(&bob.id);
-        bed.change(|change| change.add_permissions(bed.id(), bob_is, &whole(Role::PrivacyAdmin), &owner())).expect("added");
+        bed.change(|change| change.add_permissions(bed.id(), bob_is, &whole(Role::PrivacyAdmin), &owner()))
+            .expect("added");
         assert!(has(Role::SourceReadOnly) && has(Role::PrivacyAdmin));
-        bed.change(|change| change.replace_permissions(bed.id(), bob_is, &Grants::default(), &owner())).expect("replaced");
+        bed.change(|change| change.replace_permissions(bed.id(), bob_is, &Grants::default(), &owner()))
+            .expect("replaced");
         assert_eq!(bed.grants(&bob), whole(Role::WorkspaceMember), "a member without roles");
     });
 }
@@ -175,7 +178,8 @@ fn nobody_gives_or_takes_more_than_they_have() {
         let less = whole(Role::WorkspaceMember);
         assert!(is_refused(bed.change(|change| change.replace_permissions(bed.id(), anna_is, &less, &has))));
         let group = bed.change(|change| change.create_group(bed.id(), "Admins")).expect("a group");
-        bed.change(|change| change.add_permissions(bed.id(), Subject::Group(&group.id), &owner(), &owner())).expect("given");
+        bed.change(|change| change.add_permissions(bed.id(), Subject::Group(&group.id), &owner(), &owner()))
+            .expect("given");
         let emails = ["bob@example.com".to_owned()];
         assert!(is_refused(bed.change(|change| change.add_to_group(bed.id(), &group.id, &emails, &has))));
         // What they have, they may give.
@@ -226,11 +230,14 @@ fn a_session_ends_with_time_with_the_password_and_with_the_membership() {
         assert!(first != second && first.len() == 43);
         let scope = bed.store.scope_of_session(&first, bed.id()).expect("reads").expect("a member");
         assert_eq!(scope.actor, Actor::User { id: bob.id.clone(), name: "bob@example.com".to_owned() });
+        let again = || bed.store.scope_again(&scope).expect("reads").is_some();
+        assert!(again());
         for nobody in ["", "x", &first[..42], &first.to_lowercase(), &"x".repeat(1_000_000)] {
             assert!(!bed.is_open(nobody));
         }
         bed.change(|change| change.end_session(&first)).expect("signed out");
         assert!(!bed.is_open(&first) && bed.is_open(&second));
+        assert!(!again(), "what goes on in a session ends with it");
         let hash = bed.store.hash_password("another horse battery", "bob@example.com", "Bob").expect("good");
         bed.change(|change| change.set_password(&bob.id, &hash, false)).expect("changed");
         assert!(!bed.is_open(&second), "a new password ends all sessions");
@@ -279,7 +286,8 @@ fn a_token_has_an_end_of_at_most_a_year_and_is_of_one_workspace_and_one_cell() {
         let now = bed.store.view(|view| Ok::<_, ControlError>(view.now())).expect("reads");
         let day = 24 * 3_600_000;
         let token = |expires_at| NewToken { expires_at, grants: whole(Role::SourceReadOnly), ..NewToken::new("t") };
-        for (end, good) in [(now.plus(day), true), (now.plus(366 * day), true), (now.plus(368 * day), false), (now, false)]
+        for (end, good) in
+            [(now.plus(day), true), (now.plus(366 * day), true), (now.plus(368 * day), false), (now, false)]
         {
             let made = bed.change(|change| change.create_token(bed.id(), &token(Some(end)), &owner()));
             assert_eq!(made.is_ok(), good, "{end:?}");
@@ -321,7 +329,8 @@ fn an_operators_token_opens_no_workspace() {
 fn an_invitation_counts_once_and_never_opens_what_somebody_has_elsewhere() {
     each(|bed| {
         bed.person("anna@example.com", &owner());
-        let invite = |email: &str| bed.change(|change| change.invite(bed.id(), email, &whole(Role::SourceAdmin), &owner()));
+        let invite =
+            |email: &str| bed.change(|change| change.invite(bed.id(), email, &whole(Role::SourceAdmin), &owner()));
         let hash = || bed.store.hash_password(PASSWORD, "x@example.org", "X").expect("good");
         assert!(is_conflict(invite("anna@example.com")), "a member");
         let older = invite("Carl@Example.com").expect("invited");
@@ -342,7 +351,8 @@ fn an_invitation_counts_once_and_never_opens_what_somebody_has_elsewhere() {
         assert!(is_absent(accept(&newer.token), Resource::Invite), "a second time");
         // Who has an account in the cell signs in first.
         let other = bed.store.create_workspace(&BY, "other", "Other").expect("another workspace");
-        let made = bed.change(|change| change.invite(&other.id, "carl@example.com", &owner(), &owner())).expect("invited");
+        let made =
+            bed.change(|change| change.invite(&other.id, "carl@example.com", &owner(), &owner())).expect("invited");
         assert!(is_conflict(accept(&made.token)), "the link alone is not enough");
         let dora = bed.person("dora@example.com", &Grants::default());
         let as_dora = bed.change(|change| change.accept_invite_as(&made.token, &dora.id));
@@ -399,7 +409,10 @@ fn a_provider_makes_a_member_without_roles_and_knows_them_by_subject() {
         bed.change(|change| change.enable_identity_provider(&made.id, false)).expect("off");
         assert!(is_absent(sign_in(&vouched("s1", "bob@example.com")), Resource::IdentityProvider));
         bed.change(|change| change.delete_identity_provider(&made.id)).expect("deleted");
-        assert!(is_absent(bed.change(|change| change.enable_identity_provider(&made.id, true)), Resource::IdentityProvider));
+        assert!(is_absent(
+            bed.change(|change| change.enable_identity_provider(&made.id, true)),
+            Resource::IdentityProvider
+        ));
     });
 }
 

@@ -112,10 +112,7 @@ fn a_token_opens_its_own_workspace_until_it_is_revoked() {
     each(|bed| {
         let new = bed.store.create_token(&BY, &bed.workspace.id, "ci").expect("makes a token");
         let scope = bed.store.scope_of_token(&new.token).expect("reads").expect("is known");
-        assert_eq!(
-            (scope.workspace.clone(), scope.actor.name(), &scope.id),
-            (bed.workspace.id.clone(), "ci", &new.id)
-        );
+        assert_eq!((scope.workspace.clone(), scope.actor.name(), &scope.id), (bed.workspace.id.clone(), "ci", &new.id));
         let long = "x".repeat(10_000);
         for nobody in ["", "x", &new.token[1..], &new.token.to_lowercase(), &format!("{} ", new.token), long.as_str()] {
             assert_eq!(bed.store.scope_of_token(nobody).expect("reads"), None);

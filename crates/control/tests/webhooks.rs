@@ -88,16 +88,24 @@ fn a_destination_goes_with_its_source_and_is_found_only_in_its_workspace() {
 }
 
 #[test]
-fn a_kind_that_is_not_in_the_catalog_is_refused() {
+fn a_kind_that_is_not_in_the_catalog_or_has_no_connector_yet_is_not_switched_on() {
     each(|bed| {
         let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
-        let unknown = NewDestination {
-            metadata_id: "amplitude".to_owned(),
-            ..new(&source.id, json!({"url": "https://a.example"}))
-        };
-        match bed.store.create_destination(&BY, &bed.workspace.id, &unknown) {
-            Err(ControlError::Invalid { field, .. }) => assert_eq!(field, "metadataId"),
-            other => panic!("{other:?}"),
+        for (kind, enabled, refused) in
+            [("no-such", false, Some("metadataId")), ("amplitude", true, Some("enabled")), ("amplitude", false, None)]
+        {
+            let other = NewDestination {
+                metadata_id: kind.to_owned(),
+                enabled,
+                ..new(&source.id, json!({"apiKey": "s3cret"}))
+            };
+            let made = bed.store.change(&BY, |change| change.create_destination(&bed.workspace.id, &other));
+            match (made, refused) {
+                (Err(ControlError::Invalid { field, .. }), Some(refused)) => assert_eq!(field, refused, "{kind}"),
+                (Ok(made), None) => assert!(!made.enabled && made.secrets == ["apiKey"], "{made:?}"),
+                (other, _) => panic!("{kind}: {other:?}"),
+            }
         }
+        assert!(bed.store.current().load().destinations.is_empty(), "the pipeline has nothing to send there");
     });
 }

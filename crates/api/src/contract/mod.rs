@@ -11,8 +11,6 @@ mod serve;
 
 pub(crate) use ask::{Ask, BODY_BYTES_MAX, Caller, typed};
 pub(crate) use openapi::document;
-pub(crate) use operation::{
-    Answer, Answered, Group, Needs, Of, Operation, PAGINATED, delete, get, patch, post, put,
-};
+pub(crate) use operation::{Answer, Answered, Group, Needs, Of, Operation, PAGINATED, delete, get, patch, post, put};
 pub(crate) use schema::{Field, ID, NAME, Object, SLUG, Schema, any_text, list, may, need, text};
 pub(crate) use serve::{covered, routes};

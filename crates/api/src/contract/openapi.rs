@@ -153,8 +153,12 @@ fn parameters(operation: &Operation, components: &mut Map<String, Value>) -> Val
 fn responses(operation: &Operation, components: &mut Map<String, Value>) -> Value {
     let mut all = Map::new();
     let good = match &operation.answer {
-        Answered::Events => json!({ "description": "A stream of events.", "content": { "text/event-stream": { "schema": { "type": "string" } } } }),
-        Answered::Document => json!({ "description": "This document.", "content": { "application/json": { "schema": { "type": "object" } } } }),
+        Answered::Events => {
+            json!({ "description": "A stream of events.", "content": { "text/event-stream": { "schema": { "type": "string" } } } })
+        }
+        Answered::Document => {
+            json!({ "description": "This document.", "content": { "application/json": { "schema": { "type": "object" } } } })
+        }
         answer => {
             let data = answer.data().map_or(json!({}), |object| Schema::Object(object).document(components, false));
             let schema = json!({ "type": "object", "required": ["data"], "properties": { "data": data } });

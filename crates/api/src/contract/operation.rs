@@ -10,7 +10,7 @@ use crate::cell::Cell;
 use axum::response::Response;
 use domicile_control::{Area, Change, Level, View};
 use futures::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -50,16 +50,6 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub fn method(self) -> Method {
-        match self {
-            Self::Get => Method::GET,
-            Self::Post => Method::POST,
-            Self::Put => Method::PUT,
-            Self::Patch => Method::PATCH,
-            Self::Delete => Method::DELETE,
-        }
-    }
-
     /// As OpenAPI writes it.
     pub fn word(self) -> &'static str {
         match self {

@@ -18,19 +18,32 @@ pub(crate) const FREE_BYTES_MAX: usize = 256 * 1024;
 #[derive(Clone, Copy)]
 pub(crate) enum Schema {
     /// Characters of a text. No text holds U+0000: not every store can keep it.
-    Text { min: usize, max: usize },
+    Text {
+        min: usize,
+        max: usize,
+    },
     OneOf(&'static [&'static str]),
     /// ISO 8601.
     Time,
     Flag,
     /// A whole number.
-    Count { min: i64, max: i64 },
-    Number { min: f64, max: f64 },
+    Count {
+        min: i64,
+        max: i64,
+    },
+    Number {
+        min: f64,
+        max: f64,
+    },
     /// An object whose fields are not ours to know.
     Map,
     /// Any JSON value.
     Any,
-    List { of: &'static Schema, min: usize, max: usize },
+    List {
+        of: &'static Schema,
+        min: usize,
+        max: usize,
+    },
     Object(&'static Object),
     /// Null, or the shape.
     Null(&'static Schema),

@@ -106,12 +106,7 @@ async fn serve(
     }
 }
 
-fn change(
-    operation: &'static Operation,
-    cell: &Cell,
-    mut ask: Ask,
-    run: ChangeFn,
-) -> Result<Response, ApiError> {
+fn change(operation: &'static Operation, cell: &Cell, mut ask: Ask, run: ChangeFn) -> Result<Response, ApiError> {
     let by = ask.caller.scope.actor.clone();
     let Some(once) = ask.once.take() else {
         let answer = cell.control.change(&by, |change| {

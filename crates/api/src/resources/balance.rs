@@ -3,9 +3,7 @@
 use crate::answer::{ApiError, data};
 use crate::balance_keeper::HOURS_KEPT;
 use crate::cell::Cell;
-use crate::contract::{
-    Ask, ID, Needs, Object, Of, Operation, SLUG, Schema, get, list, may, need, text,
-};
+use crate::contract::{Ask, ID, Needs, Object, Of, Operation, SLUG, Schema, get, list, may, need, text};
 use axum::response::{IntoResponse, Response};
 use domicile_control::{Area, Level, SourceName};
 use domicile_destinations::{Counts, DestinationFigures};
@@ -79,16 +77,18 @@ static BALANCE: Object = Object {
 };
 static ANSWER: Object = Object { name: "", fields: &[need("balance", Schema::Object(&BALANCE))] };
 
-pub(crate) static OPERATIONS: &[Operation] = &[
-    get("getBalance", "/balance", "What became of every accepted event, by source and hour: it adds up, or says that it does not.")
-        .needs(&[Needs::Role(Area::Source, Level::Read, Of::Any)])
-        .query(&[
-            may("source", ID).about("The id or slug of one source."),
-            may("since", text(100)).about("A time, for example 2027-01-15T07:00:00Z; the hour that it is in is the first."),
-        ])
-        .data(&ANSWER)
-        .wait(|cell, ask| balance(cell, ask).boxed()),
-];
+pub(crate) static OPERATIONS: &[Operation] = &[get(
+    "getBalance",
+    "/balance",
+    "What became of every accepted event, by source and hour: it adds up, or says that it does not.",
+)
+.needs(&[Needs::Role(Area::Source, Level::Read, Of::Any)])
+.query(&[
+    may("source", ID).about("The id or slug of one source."),
+    may("since", text(100)).about("A time, for example 2027-01-15T07:00:00Z; the hour that it is in is the first."),
+])
+.data(&ANSWER)
+.wait(|cell, ask| balance(cell, ask).boxed())];
 
 async fn balance(cell: Arc<Cell>, ask: Ask) -> Result<Response, ApiError> {
     let since = ask.query("since").map(read_since).transpose()?;

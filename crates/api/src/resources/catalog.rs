@@ -4,13 +4,11 @@
 //! and where the partner's endpoints are.
 
 use crate::answer::ApiError;
-use crate::cell::Cell;
 use crate::contract::{
     Answer, Ask, ID, NAME, Needs, Object, Operation, PAGINATED, SLUG, Schema, any_text, get, list, may, need, text,
 };
 use domicile_catalog::{Action, Catalog, Destination, Detail, Entry, Kind, Method, Platform, Setting, SettingType};
-use domicile_control::Resource;
-use domicile_event::Stamp;
+use domicile_control::{Resource, View};
 use domicile_region::Country;
 use serde_json::{Value, json};
 
@@ -146,16 +144,13 @@ pub(crate) static WAREHOUSE_METADATA: Object = Object {
     ],
 };
 
-static ONE_SOURCE: Object =
-    Object { name: "", fields: &[need("sourceMetadata", Schema::Object(&SOURCE_METADATA))] };
+static ONE_SOURCE: Object = Object { name: "", fields: &[need("sourceMetadata", Schema::Object(&SOURCE_METADATA))] };
 static ONE_DESTINATION: Object =
     Object { name: "", fields: &[need("destinationMetadata", Schema::Object(&DESTINATION_METADATA))] };
 static ONE_WAREHOUSE: Object =
     Object { name: "", fields: &[need("warehouseMetadata", Schema::Object(&WAREHOUSE_METADATA))] };
-static SOURCES: Object = Object {
-    name: "",
-    fields: &[need("sourcesCatalog", list(&Schema::Object(&SOURCE_METADATA), 1_000)), PAGINATED],
-};
+static SOURCES: Object =
+    Object { name: "", fields: &[need("sourcesCatalog", list(&Schema::Object(&SOURCE_METADATA), 1_000)), PAGINATED] };
 static DESTINATIONS: Object = Object {
     name: "",
     fields: &[need("destinationsCatalog", list(&Schema::Object(&DESTINATION_METADATA), 1_000)), PAGINATED],
@@ -172,52 +167,51 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .needs(ANYONE)
         .paged()
         .data(&SOURCES)
-        .view(|_, cell, ask| Ok(page(cell, ask, Kind::Source, "sourcesCatalog"))),
+        .view(|view, _, ask| Ok(page(view, ask, Kind::Source, "sourcesCatalog"))),
     get("getSourceMetadata", "/catalog/sources/{sourceMetadataId}", "One kind of source.")
         .needs(ANYONE)
         .data(&ONE_SOURCE)
-        .view(|_, cell, ask| one(cell, Kind::Source, ask.id("sourceMetadataId"), "sourceMetadata")),
+        .view(|view, _, ask| one(view, Kind::Source, ask.id("sourceMetadataId"), "sourceMetadata")),
     get("getDestinationsCatalog", "/catalog/destinations", "The kinds of destinations.")
         .needs(ANYONE)
         .paged()
         .data(&DESTINATIONS)
-        .view(|_, cell, ask| Ok(page(cell, ask, Kind::Destination, "destinationsCatalog"))),
+        .view(|view, _, ask| Ok(page(view, ask, Kind::Destination, "destinationsCatalog"))),
     get("getDestinationMetadata", "/catalog/destinations/{destinationMetadataId}", "One kind of destination.")
         .needs(ANYONE)
         .data(&ONE_DESTINATION)
-        .view(|_, cell, ask| one(cell, Kind::Destination, ask.id("destinationMetadataId"), "destinationMetadata")),
+        .view(|view, _, ask| one(view, Kind::Destination, ask.id("destinationMetadataId"), "destinationMetadata")),
     get("getWarehousesCatalog", "/catalog/warehouses", "The kinds of warehouses.")
         .needs(ANYONE)
         .paged()
         .data(&WAREHOUSES)
-        .view(|_, cell, ask| Ok(page(cell, ask, Kind::Warehouse, "warehousesCatalog"))),
+        .view(|view, _, ask| Ok(page(view, ask, Kind::Warehouse, "warehousesCatalog"))),
     get("getWarehouseMetadata", "/catalog/warehouses/{warehouseMetadataId}", "One kind of warehouse.")
         .needs(ANYONE)
         .data(&ONE_WAREHOUSE)
-        .view(|_, cell, ask| one(cell, Kind::Warehouse, ask.id("warehouseMetadataId"), "warehouseMetadata")),
+        .view(|view, _, ask| one(view, Kind::Warehouse, ask.id("warehouseMetadataId"), "warehouseMetadata")),
 ];
 
-fn page(cell: &Cell, ask: &Ask, kind: Kind, name: &str) -> Answer {
+fn page(view: &View<'_>, ask: &Ask, kind: Kind, name: &str) -> Answer {
     let listed = Catalog::get().of_kind(kind).iter().filter(|entry| !entry.hidden).collect();
     let (page, pagination) = ask.page.of(listed);
-    let entries: Vec<_> = page.into_iter().map(|entry| seen_from(cell, entry)).collect();
+    let entries: Vec<_> = page.into_iter().map(|entry| seen_from(view, entry)).collect();
     let mut data = json!({ "pagination": pagination });
     data[name] = json!(entries);
     Answer::of(data)
 }
 
-fn one(cell: &Cell, kind: Kind, id: &str, name: &str) -> Result<Answer, ApiError> {
+fn one(view: &View<'_>, kind: Kind, id: &str, name: &str) -> Result<Answer, ApiError> {
     let entry = Catalog::get().find(kind, id).ok_or(Resource::CatalogEntry)?;
     let mut data = json!({});
-    data[name] = seen_from(cell, entry);
+    data[name] = seen_from(view, entry);
     Ok(Answer::of(data))
 }
 
 /// An entry, and what it is in this cell's region.
-fn seen_from(cell: &Cell, entry: &Entry) -> Value {
+fn seen_from(view: &View<'_>, entry: &Entry) -> Value {
     let mut shown = metadata(entry);
-    let today = Stamp::of(cell.world.clock.now().0);
-    let here = entry.availability(&cell.region, today.as_str().get(..10).unwrap_or_default());
+    let here = view.availability(entry);
     shown["available"] = json!(here.is_available() && entry.ready);
     shown["place"] = json!(here.place.as_str());
     let reason = here.reason.map(|reason| format!("{}; {}", reason.what, reason.mend));

@@ -6,7 +6,9 @@ use crate::contract::{
     Answer, Ask, ID, NAME, Needs, Object, Operation, Schema, any_text, get, list, may, need, post, text,
 };
 use axum::response::{IntoResponse, Response};
-use domicile_control::{ApplyConfiguration, Change, ConfigurationError, ConfigurationFault, ControlError, Plan, View};
+use domicile_control::{
+    ApplyConfiguration, Change, ConfigurationError, ConfigurationFault, ControlError, FaultKind, Plan, View,
+};
 use futures::FutureExt;
 use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
@@ -33,8 +35,9 @@ static ASKED: Object = Object {
     name: "ConfigurationDocument",
     fields: &[
         need("configuration", Schema::Any).about(DOCUMENT_ABOUT),
-        may("prune", Schema::Flag)
-            .about("Whether what the workspace has in a section of the document, and the document has not, is deleted."),
+        may("prune", Schema::Flag).about(
+            "Whether what the workspace has in a section of the document, and the document has not, is deleted.",
+        ),
         may("secretPaths", list(&PATH, 200_000)).about(
             "The paths (`sources.web.destinations.Hook.settings.sharedSecret`) of the values that stand outside the \
              file that the document was read from. When it is given, a secret anywhere else is refused.",
@@ -103,7 +106,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
 ];
 
 fn export(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let write_keys = ask.query("writeKeys") == Some("true");
+    let write_keys = ask.query_value("writeKeys") == Some(&Value::Bool(true));
     let exported = view.export_configuration(ask.caller.workspace(), write_keys)?;
     let version = exported.version;
     let data = json!({ "configuration": exported.document, "secrets": exported.secrets, "version": version });
@@ -158,9 +161,10 @@ fn run(change: &mut Change<'_>, cell: &Cell, ask: &Ask, if_version: Option<u64>)
         None => &nothing,
         Some(_) => return Err(ApiError::invalid("configuration", "configuration is not an object")),
     };
-    let referenced: Option<HashSet<String>> = ask.field("secretPaths").and_then(Value::as_array).map(|paths| {
-        paths.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-    });
+    let referenced: Option<HashSet<String>> = ask
+        .field("secretPaths")
+        .and_then(Value::as_array)
+        .map(|paths| paths.iter().filter_map(Value::as_str).map(str::to_owned).collect());
     let region_of_key = |key: &str| {
         let region = cell.topology.region_of_key(key)?;
         (region.id != cell.region.id).then(|| region.id.clone())
@@ -180,11 +184,11 @@ fn refused(error: ConfigurationError) -> ApiError {
         ConfigurationError::Control(error) => return error.into(),
         ConfigurationError::Faults(faults) => faults,
     };
-    let conflict = faults.iter().all(|fault| fault.conflict);
+    let conflict = faults.iter().all(|fault| fault.kind == FaultKind::Conflict);
     let told = |fault: ConfigurationFault| {
-        let ConfigurationFault { field, what, why, mend, .. } = fault;
+        let ConfigurationFault { field, what, why, mend, kind } = fault;
         let message = format!("{field} {what}; {mend}");
-        (field, message, json!({ "what": what, "why": why, "mend": mend }))
+        (field, message, json!({ "what": what, "why": why, "mend": mend, "unknownName": kind == FaultKind::Unknown }))
     };
     ApiError::unfit_document(faults.into_iter().map(told).collect(), conflict)
 }

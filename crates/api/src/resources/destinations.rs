@@ -9,8 +9,8 @@ use crate::contract::{
 use crate::resources::catalog::{DESTINATION_METADATA, action_id, metadata_of};
 use domicile_catalog::{Catalog, Detail, Kind};
 use domicile_control::{
-    Area, Change, DestinationChange, DestinationRecord, Kept, Level, Listed, NewDestination, Page, Resource, Subscription,
-    View,
+    Area, Change, DestinationChange, DestinationRecord, Kept, Level, Listed, NewDestination, Page, Resource,
+    Subscription, View,
 };
 use domicile_workspace::{DestinationId, SourceId};
 use serde_json::{Value, json};
@@ -112,11 +112,15 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .paged()
         .data(&MANY)
         .view(list_destinations),
-    get("listConnectedDestinationsFromSource", "/sources/{sourceId}/connected-destinations", "The destinations of one source.")
-        .needs(&[Needs::Role(Area::Source, Level::Read, Of::One("sourceId"))])
-        .paged()
-        .data(&MANY)
-        .view(list_of_source),
+    get(
+        "listConnectedDestinationsFromSource",
+        "/sources/{sourceId}/connected-destinations",
+        "The destinations of one source.",
+    )
+    .needs(&[Needs::Role(Area::Source, Level::Read, Of::One("sourceId"))])
+    .paged()
+    .data(&MANY)
+    .view(list_of_source),
     post("createDestination", "/destinations", "Makes a destination of a source.")
         .needs(&[Needs::Role(Area::Source, Level::Admin, Of::BodySource("sourceId"))])
         .body(&NEW_DESTINATION)
@@ -149,14 +153,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .body(&NEW_SUBSCRIPTION)
     .data(&CREATED_SUBSCRIPTION)
     .change(create_subscription),
-    get(
-        "getSubscriptionFromDestination",
-        "/destinations/{destinationId}/subscriptions/{id}",
-        "One subscription.",
-    )
-    .needs(READ)
-    .data(&ONE_SUBSCRIPTION)
-    .view(get_subscription),
+    get("getSubscriptionFromDestination", "/destinations/{destinationId}/subscriptions/{id}", "One subscription.")
+        .needs(READ)
+        .data(&ONE_SUBSCRIPTION)
+        .view(get_subscription),
     patch(
         "updateSubscriptionForDestination",
         "/destinations/{destinationId}/subscriptions/{id}",
@@ -271,8 +271,7 @@ pub(crate) fn shown(destination: &DestinationRecord) -> Value {
 
 fn list_subscriptions(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let destination = view.destination(ask.caller.workspace(), &id_of(ask))?;
-    let page =
-        view.things::<Subscription>(ask.caller.workspace(), Some(destination.id.as_str()), &ask.page.page())?;
+    let page = view.things::<Subscription>(ask.caller.workspace(), Some(destination.id.as_str()), &ask.page.page())?;
     let pagination = ask.page.told(&page);
     let subscriptions: Vec<_> = page.rows.iter().map(shown_subscription).collect();
     Ok(Answer::of(json!({ "subscriptions": subscriptions, "pagination": pagination })))

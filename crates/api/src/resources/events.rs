@@ -44,10 +44,8 @@ static EVENT: Object = Object {
     ],
 };
 static SEARCHED: Object = Object { name: "Searched", fields: &[need("from", POSITION), need("until", POSITION)] };
-static LIFE: Object = Object {
-    name: "",
-    fields: &[need("event", Schema::Object(&EVENT)), need("searched", Schema::Object(&SEARCHED))],
-};
+static LIFE: Object =
+    Object { name: "", fields: &[need("event", Schema::Object(&EVENT)), need("searched", Schema::Object(&SEARCHED))] };
 
 pub(crate) static OPERATIONS: &[Operation] = &[
     get("streamEvents", "/events/live", "Events as they are decided, as server-sent events. On the audit trail.")

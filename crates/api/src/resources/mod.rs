@@ -25,6 +25,7 @@ mod people;
 mod permission;
 mod tokens;
 
+mod identity_providers;
 mod operator;
 
 mod balance;
@@ -63,5 +64,6 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { name: "Users and groups", operations: people::OPERATIONS },
     Group { name: "Tokens", operations: tokens::OPERATIONS },
     Group { name: "Operator", operations: operator::OPERATIONS },
+    Group { name: "Identity providers", operations: identity_providers::OPERATIONS },
     Group { name: "Audit trail", operations: audit::OPERATIONS },
 ];

@@ -8,16 +8,13 @@ use crate::contract::{
     patch, post, text,
 };
 use domicile_control::{
-    Account, Change, Entitlement, Grants, IdentityProvider, NewAccount, NewIdentityProvider, NewUser, NewWorkspace,
-    View,
+    Account, Change, Entitlement, Grants, NewAccount, NewUser, NewWorkspace, Resource, UserRecord, View,
 };
 use domicile_event::Stamp;
-use domicile_region::Country;
 use serde_json::{Value, json};
 
 const PLAN: Schema = SLUG;
 const EMAIL: Schema = text(254);
-const COUNTRY: Schema = Schema::Text { min: 2, max: 2 };
 const NOTE: Schema = any_text(500);
 const IDLE: Schema = Schema::Null(&Schema::Count { min: 1, max: 10_080 });
 
@@ -36,12 +33,16 @@ static ACCOUNT: Object = Object {
         need("createdAt", Schema::Time),
     ],
 };
-static NEW_ACCOUNT: Object =
-    Object { name: "NewAccount", fields: &[need("name", NAME), may("plan", PLAN).about("`free`, when it is not given.")] };
-static ACCOUNT_CHANGE: Object = Object { name: "AccountChange", fields: &[may("plan", PLAN), may("idleMinutes", IDLE)] };
+static NEW_ACCOUNT: Object = Object {
+    name: "NewAccount",
+    fields: &[need("name", NAME), may("plan", PLAN).about("`free`, when it is not given.")],
+};
+static ACCOUNT_CHANGE: Object =
+    Object { name: "AccountChange", fields: &[may("plan", PLAN), may("idleMinutes", IDLE)] };
 static GRANT: Object = Object { name: "EntitlementGrant", fields: &[need("plan", PLAN), may("note", NOTE)] };
 static ONE: Object = Object { name: "", fields: &[need("account", Schema::Object(&ACCOUNT))] };
-static MANY: Object = Object { name: "", fields: &[need("accounts", list(&Schema::Object(&ACCOUNT), 1_000)), PAGINATED] };
+static MANY: Object =
+    Object { name: "", fields: &[need("accounts", list(&Schema::Object(&ACCOUNT), 1_000)), PAGINATED] };
 
 static NEW_USER: Object = Object {
     name: "NewUser",
@@ -59,6 +60,17 @@ static MADE_USER: Object = Object {
         need("password", text(200)).about("For the first sign-in alone, which asks for another. Shown once."),
     ],
 };
+static USER: Object = Object {
+    name: "UserOfAccount",
+    fields: &[
+        need("id", ID),
+        need("email", EMAIL),
+        need("name", NAME),
+        need("hasPassword", Schema::Flag).about("Without one, somebody signs in at an identity provider."),
+        need("createdAt", Schema::Time),
+    ],
+};
+static USERS: Object = Object { name: "", fields: &[need("users", list(&Schema::Object(&USER), 1_000)), PAGINATED] };
 static ONE_USER: Object = Object { name: "", fields: &[need("user", Schema::Object(&MADE_USER))] };
 
 static NEW_WORKSPACE: Object = Object {
@@ -71,34 +83,7 @@ static WORKSPACE: Object = Object {
 };
 static ONE_WORKSPACE: Object = Object { name: "", fields: &[need("workspace", Schema::Object(&WORKSPACE))] };
 
-static NEW_PROVIDER: Object = Object {
-    name: "NewIdentityProvider",
-    fields: &[
-        need("name", NAME),
-        need("issuer", text(500)).about("Its https address, as its own documents write it."),
-        need("clientId", text(255)),
-        may("clientSecret", text(1_000)).about("Sealed, and never read back."),
-        need("domains", list(&text(253), 50)).about("E-mail domains that it is believed about."),
-        may("country", COUNTRY).about("Where it stands: the border asks, unless the operator's networks say it."),
-    ],
-};
-static PROVIDER: Object = Object {
-    name: "IdentityProvider",
-    fields: &[
-        need("id", ID),
-        need("name", NAME),
-        need("issuer", text(500)),
-        need("clientId", text(255)),
-        need("domains", list(&text(253), 50)),
-        need("country", Schema::Null(&COUNTRY)),
-        need("enabled", Schema::Flag),
-    ],
-};
-static ONE_PROVIDER: Object = Object { name: "", fields: &[need("identityProvider", Schema::Object(&PROVIDER))] };
-static PROVIDERS: Object =
-    Object { name: "", fields: &[need("identityProviders", list(&Schema::Object(&PROVIDER), 1_000))] };
-
-const OPERATOR: &[Needs] = &[Needs::Operator];
+pub(crate) const OPERATOR: &[Needs] = &[Needs::Operator];
 
 pub(crate) static OPERATIONS: &[Operation] = &[
     get("listAccounts", "/operator/accounts", "All accounts of the cell.")
@@ -139,47 +124,37 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         change.revoke_entitlement(ask.id("accountId"), ask.id("plan"))?;
         Ok(Answer::success())
     }),
-    post("createUser", "/operator/accounts/{accountId}/users", "Makes a person, with a password for the first sign-in.")
-        .needs(OPERATOR)
-        .body(&NEW_USER)
-        .created(&ONE_USER)
-        .change(create_user),
-    post("createWorkspaceOfAccount", "/operator/accounts/{accountId}/workspaces", "Makes a workspace of an account here.")
-        .needs(OPERATOR)
-        .body(&NEW_WORKSPACE)
-        .created(&ONE_WORKSPACE)
-        .change(create_workspace),
-    get("listIdentityProviders", "/operator/accounts/{accountId}/identity-providers", "Where an account's people sign in.")
-        .needs(OPERATOR)
-        .data(&PROVIDERS)
-        .view(|view, _, ask| {
-            let account = view.account(ask.id("accountId"))?;
-            let providers = view.identity_providers(Some(&account.id))?;
-            Ok(json!({ "identityProviders": providers.iter().map(shown_provider).collect::<Vec<_>>() }).into())
-        }),
-    post("createIdentityProvider", "/operator/accounts/{accountId}/identity-providers", "Lets an account's people sign in elsewhere.")
-        .needs(OPERATOR)
-        .body(&NEW_PROVIDER)
-        .created(&ONE_PROVIDER)
-        .change(create_provider),
-    patch("updateIdentityProvider", "/operator/identity-providers/{providerId}", "Switches a provider on or off.")
-        .needs(OPERATOR)
-        .body(&Object { name: "IdentityProviderChange", fields: &[need("enabled", Schema::Flag)] })
-        .data(&ONE_PROVIDER)
-        .change(|change, _, ask| {
-            let provider = change.enable_identity_provider(ask.id("providerId"), ask.flag("enabled").unwrap_or(false))?;
-            Ok(json!({ "identityProvider": shown_provider(&provider) }).into())
-        }),
-    delete(
-        "deleteIdentityProvider",
-        "/operator/identity-providers/{providerId}",
-        "Deletes a provider and ends the sessions that were opened by it.",
+    post(
+        "createUser",
+        "/operator/accounts/{accountId}/users",
+        "Makes a person, with a password for the first sign-in.",
     )
     .needs(OPERATOR)
-    .change(|change, _, ask| {
-        change.delete_identity_provider(ask.id("providerId"))?;
-        Ok(Answer::success())
-    }),
+    .body(&NEW_USER)
+    .created(&ONE_USER)
+    .change(create_user),
+    get("listUsersOfAccount", "/operator/accounts/{accountId}/users", "The people of an account.")
+        .needs(OPERATOR)
+        .paged()
+        .data(&USERS)
+        .view(list_users),
+    post(
+        "resetPasswordOfUser",
+        "/operator/accounts/{accountId}/users/{userId}/password",
+        "Gives somebody who forgot theirs a password for one sign-in, and ends their sessions.",
+    )
+    .needs(OPERATOR)
+    .data(&ONE_USER)
+    .change(reset_password),
+    post(
+        "createWorkspaceOfAccount",
+        "/operator/accounts/{accountId}/workspaces",
+        "Makes a workspace of an account here.",
+    )
+    .needs(OPERATOR)
+    .body(&NEW_WORKSPACE)
+    .created(&ONE_WORKSPACE)
+    .change(create_workspace),
 ];
 
 fn list_accounts(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
@@ -223,10 +198,35 @@ fn create_user(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer
     if let Some(id) = ask.text("workspaceId") {
         let workspace = change.workspace(&domicile_workspace::WorkspaceId::new(id))?;
         if workspace.account != account.id {
-            return Err(domicile_control::Resource::Workspace.into());
+            return Err(Resource::Workspace.into());
         }
         change.add_member(&workspace.id, &user.id, &Grants::owner(), &Grants::owner())?;
     }
+    Ok(json!({ "user": { "id": user.id, "email": user.email, "password": password } }).into())
+}
+
+fn list_users(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let page = view.users(ask.id("accountId"), &ask.page.page())?;
+    let pagination = ask.page.told(&page);
+    let shown = |user: &UserRecord| {
+        json!({
+            "id": user.id,
+            "email": user.email,
+            "name": user.name,
+            "hasPassword": user.has_password,
+            "createdAt": Stamp::of(user.created_at.0).as_str(),
+        })
+    };
+    Ok(json!({ "users": page.rows.iter().map(shown).collect::<Vec<_>>(), "pagination": pagination }).into())
+}
+
+fn reset_password(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let (account, user) = (change.account(ask.id("accountId"))?, change.user(ask.id("userId"))?);
+    if user.account != account.id {
+        return Err(Resource::User.into());
+    }
+    let (password, hash) = cell.control.one_time_password()?;
+    change.set_password(&user.id, &hash, true)?;
     Ok(json!({ "user": { "id": user.id, "email": user.email, "password": password } }).into())
 }
 
@@ -252,27 +252,6 @@ fn create_workspace(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answ
     Ok(json!({ "workspace": shown }).into())
 }
 
-fn create_provider(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let text = |name: &str| ask.text(name).unwrap_or_default().to_owned();
-    let country = match ask.text("country") {
-        None => None,
-        Some(code) => Some(Country::new(code).ok_or_else(|| {
-            ApiError::invalid("country", "country is no country of ISO 3166-1, like `IE`")
-        })?),
-    };
-    let domains = ask.field("domains").and_then(Value::as_array).into_iter().flatten();
-    let new = NewIdentityProvider {
-        name: text("name"),
-        issuer: text("issuer"),
-        client_id: text("clientId"),
-        secret: ask.text("clientSecret").map(str::to_owned),
-        domains: domains.filter_map(Value::as_str).map(str::to_owned).collect(),
-        country,
-    };
-    let made = change.create_identity_provider(ask.id("accountId"), &new)?;
-    Ok(json!({ "identityProvider": shown_provider(&made) }).into())
-}
-
 fn one(view: &View<'_>, account: &Account) -> Result<Answer, ApiError> {
     Ok(json!({ "account": shown(view, account)? }).into())
 }
@@ -294,16 +273,4 @@ fn shown(view: &View<'_>, account: &Account) -> Result<Value, ApiError> {
         "entitlements": view.entitlements(&account.id)?.iter().map(entitlement).collect::<Vec<_>>(),
         "createdAt": Stamp::of(account.created_at.0).as_str(),
     }))
-}
-
-fn shown_provider(provider: &IdentityProvider) -> Value {
-    json!({
-        "id": provider.id,
-        "name": provider.name,
-        "issuer": provider.issuer,
-        "clientId": provider.client_id,
-        "domains": provider.domains,
-        "country": provider.country.map(|country| country.to_string()),
-        "enabled": provider.enabled,
-    })
 }

@@ -52,8 +52,7 @@ static EMAILS_IN: Object = Object { name: "Emails", fields: &[need("emails", EMA
 static EMAIL_PAGE: Object = Object { name: "", fields: &[need("emails", list(&EMAIL, 1_000)), PAGINATED] };
 static INVITE_PAGE: Object = Object { name: "", fields: &[need("invites", list(&EMAIL, 1_000)), PAGINATED] };
 static INVITE: Object = Object { name: "Invite", fields: &[need("email", EMAIL), may("permissions", GIVEN)] };
-static INVITES_IN: Object =
-    Object { name: "Invites", fields: &[need("invites", list(&Schema::Object(&INVITE), 100))] };
+static INVITES_IN: Object = Object { name: "Invites", fields: &[need("invites", list(&Schema::Object(&INVITE), 100))] };
 static INVITED: Object = Object {
     name: "Invited",
     fields: &[
@@ -73,10 +72,14 @@ const BY_USERS: &[Field] = &[need("userIds", list(&ID, 200))];
 pub(crate) static OPERATIONS: &[Operation] = &[
     get("listUsers", "/users", "The people of the workspace.").paged().data(&USERS).view(list_users),
     get("getUser", "/users/{userId}", "One person of the workspace.").data(&ONE_USER).view(get_user),
-    delete("deleteUsers", "/users", "Takes people out of the workspace and ends their sessions. One owner must remain.")
-        .query(BY_USERS)
-        .per_minute(60)
-        .change(delete_users),
+    delete(
+        "deleteUsers",
+        "/users",
+        "Takes people out of the workspace and ends their sessions. One owner must remain.",
+    )
+    .query(BY_USERS)
+    .per_minute(60)
+    .change(delete_users),
     get("listUserGroupsFromUser", "/users/{userId}/groups", "The groups that a person is in.")
         .paged()
         .data(&GROUPS_OF_USER)
@@ -90,8 +93,14 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .body(&PERMISSIONS_IN)
         .per_minute(60)
         .data(&PERMISSIONS)
-        .change(|change, _, ask| permissions(change, ask, Subject::User(ask.id("userId")), Change::replace_permissions)),
-    get("listRoles", "/roles", "The roles that there are.").needs(&[Needs::Token]).paged().data(&ROLES).view(list_roles),
+        .change(|change, _, ask| {
+            permissions(change, ask, Subject::User(ask.id("userId")), Change::replace_permissions)
+        }),
+    get("listRoles", "/roles", "The roles that there are.")
+        .needs(&[Needs::Token])
+        .paged()
+        .data(&ROLES)
+        .view(list_roles),
     get("listInvites", "/invites", "The e-mail addresses of who is invited and has not come yet.")
         .paged()
         .data(&INVITE_PAGE)
@@ -101,9 +110,16 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .per_minute(60)
         .created(&INVITES_OUT)
         .change(create_invites),
-    delete("deleteInvites", "/invites", "Takes invitations back.").query(BY_EMAILS).per_minute(60).change(delete_invites),
+    delete("deleteInvites", "/invites", "Takes invitations back.")
+        .query(BY_EMAILS)
+        .per_minute(60)
+        .change(delete_invites),
     get("listUserGroups", "/groups", "The groups of the workspace.").paged().data(&GROUPS).view(list_groups),
-    post("createUserGroup", "/groups", "Makes a group.").body(&NAMED).per_minute(60).data(&ONE_GROUP).change(create_group),
+    post("createUserGroup", "/groups", "Makes a group.")
+        .body(&NAMED)
+        .per_minute(60)
+        .data(&ONE_GROUP)
+        .change(create_group),
     get("getUserGroup", "/groups/{userGroupId}", "One group.").data(&ONE_GROUP).view(|view, _, ask| {
         let group = view.group(ask.caller.workspace(), ask.id("userGroupId"))?;
         one_group(view, ask.caller.workspace(), &group)
@@ -141,15 +157,19 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .paged()
         .data(&PEOPLE)
         .view(list_members),
-    post("addUsersToUserGroup", "/groups/{userGroupId}/users", "Puts people of the workspace, and who is invited, into a group.")
-        .body(&EMAILS_IN)
-        .per_minute(60)
-        .data(&ONE_GROUP)
-        .change(|change, _, ask| {
-            members(change, ask, |change, id, emails| {
-                change.add_to_group(ask.caller.workspace(), id, emails, ask.caller.grants())
-            })
-        }),
+    post(
+        "addUsersToUserGroup",
+        "/groups/{userGroupId}/users",
+        "Puts people of the workspace, and who is invited, into a group.",
+    )
+    .body(&EMAILS_IN)
+    .per_minute(60)
+    .data(&ONE_GROUP)
+    .change(|change, _, ask| {
+        members(change, ask, |change, id, emails| {
+            change.add_to_group(ask.caller.workspace(), id, emails, ask.caller.grants())
+        })
+    }),
     // Segment's paths of these two are in the singular.
     put("replaceUsersInUserGroup", "/group/{userGroupId}/users", "Makes these people the group's, and no others.")
         .body(&EMAILS_IN)
@@ -216,8 +236,7 @@ fn groups_of_user(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiErr
     Ok(json!({ "groups": groups, "pagination": pagination }).into())
 }
 
-type Give<'a> =
-    fn(&mut Change<'a>, &WorkspaceId, Subject<'_>, &Grants, &Grants) -> Result<Grants, ControlError>;
+type Give<'a> = fn(&mut Change<'a>, &WorkspaceId, Subject<'_>, &Grants, &Grants) -> Result<Grants, ControlError>;
 
 fn permissions<'a>(
     change: &mut Change<'a>,

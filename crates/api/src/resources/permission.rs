@@ -29,11 +29,7 @@ static TO_GIVE: Object = Object {
 };
 static PERMISSION: Object = Object {
     name: "Permission",
-    fields: &[
-        need("roleId", ID),
-        need("roleName", NAME),
-        need("resources", list(&Schema::Object(&RESOURCE), 1_000)),
-    ],
+    fields: &[need("roleId", ID), need("roleName", NAME), need("resources", list(&Schema::Object(&RESOURCE), 1_000))],
 };
 
 const ONE_TO_GIVE: Schema = Schema::Object(&TO_GIVE);

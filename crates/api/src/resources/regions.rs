@@ -2,9 +2,7 @@
 
 use crate::answer::ApiError;
 use crate::cell::Cell;
-use crate::contract::{
-    Answer, Ask, ID, NAME, Needs, Object, Operation, PAGINATED, Schema, get, list, may, need, text,
-};
+use crate::contract::{Answer, Ask, ID, NAME, Needs, Object, Operation, PAGINATED, Schema, get, list, may, need, text};
 use domicile_control::{Resource, View};
 use domicile_region::{Region, RegionId};
 use serde_json::{Value, json};
@@ -37,8 +35,7 @@ static REGION: Object = Object {
     ],
 };
 static ONE: Object = Object { name: "", fields: &[need("region", Schema::Object(&REGION))] };
-static MANY: Object =
-    Object { name: "", fields: &[need("regions", list(&Schema::Object(&REGION), 1_000)), PAGINATED] };
+static MANY: Object = Object { name: "", fields: &[need("regions", list(&Schema::Object(&REGION), 1_000)), PAGINATED] };
 static POINTS: Object =
     Object { name: "", fields: &[need("ingestPoints", list(&Schema::Object(&INGEST_POINT), 100)), PAGINATED] };
 

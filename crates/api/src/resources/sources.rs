@@ -8,11 +8,12 @@ use crate::contract::{
 };
 use crate::resources::catalog::{SOURCE_METADATA, metadata_of};
 use crate::resources::labels::LABELS;
-use domicile_catalog::{Catalog, Detail, Kind};
-use domicile_control::{Area, Change, Kept, Level, Listed, NewSource, Page, SchemaSettings, SourceChange, SourceRecord, View};
+use domicile_catalog::Kind;
+use domicile_control::{
+    Area, Change, Kept, Level, Listed, NewSource, Page, SchemaSettings, SourceChange, SourceRecord, View,
+};
 use domicile_region::PointName;
-use domicile_event::Stamp;
-use domicile_workspace::{RateLimit, SourceId, SourceKind};
+use domicile_workspace::{RateLimit, SourceId};
 use serde_json::{Value, json};
 
 /// Enough for every device of the largest sites; a source that needs more has no limit.
@@ -27,7 +28,8 @@ static RATE_LIMIT: Object = Object {
 };
 
 const INGESTION_REGION: Schema = text(100);
-const INGESTION_REGION_ABOUT: &str = "The ingest point that SDKs are told; one of the region's. The first is preselected.";
+const INGESTION_REGION_ABOUT: &str =
+    "The ingest point that SDKs are told; one of the region's. The first is preselected.";
 const STRICT_ABOUT: &str = "Whether the region's other ingest points refuse this source's events.";
 
 pub(crate) static SOURCE: Object = Object {
@@ -39,7 +41,8 @@ pub(crate) static SOURCE: Object = Object {
         need("metadata", Schema::Object(&SOURCE_METADATA)),
         need("workspaceId", ID),
         need("enabled", Schema::Flag),
-        need("writeKeys", list(&text(200), 100)).about("Those that are switched on; empty for a caller who may not change the source."),
+        need("writeKeys", list(&text(200), 100))
+            .about("Those that are switched on; empty for a caller who may not change the source."),
         need("disabledWriteKeys", list(&text(200), 100)),
         may("settings", Schema::Map),
         need("labels", LABELS),
@@ -57,7 +60,8 @@ static NEW_SOURCE: Object = Object {
         need("metadataId", ID).about("The id or slug of a source of the catalog."),
         may("enabled", Schema::Flag),
         may("settings", Schema::Map),
-        may("disconnectAllWarehouses", Schema::Flag).about("Whether no warehouse of the workspace is connected. All are when it is not given."),
+        may("disconnectAllWarehouses", Schema::Flag)
+            .about("Whether no warehouse of the workspace is connected. All are when it is not given."),
         may("ingestionRegion", INGESTION_REGION).about(INGESTION_REGION_ABOUT),
         may("strict", Schema::Flag).about(STRICT_ABOUT),
         may("rateLimit", Schema::Null(&Schema::Object(&RATE_LIMIT))),
@@ -78,10 +82,8 @@ static SOURCE_CHANGE: Object = Object {
 };
 
 static ONE: Object = Object { name: "", fields: &[need("source", Schema::Object(&SOURCE))] };
-static ONE_WITH_PLAN: Object = Object {
-    name: "",
-    fields: &[need("source", Schema::Object(&SOURCE)), need("trackingPlanId", Schema::Null(&ID))],
-};
+static ONE_WITH_PLAN: Object =
+    Object { name: "", fields: &[need("source", Schema::Object(&SOURCE)), need("trackingPlanId", Schema::Null(&ID))] };
 pub(crate) static MANY: Object =
     Object { name: "", fields: &[need("sources", list(&Schema::Object(&SOURCE), 1_000)), PAGINATED] };
 static KEY_CHANGE: Object = Object { name: "WriteKeyChange", fields: &[need("enabled", Schema::Flag)] };
@@ -221,27 +223,6 @@ fn reached(view: &View<'_>, ask: &Ask) -> Result<Listed<SourceRecord>, ApiError>
     }
 }
 
-/// The catalog's slug of a kind of source, and what the pipeline knows it as, if it can be made in this region.
-fn kind_of(cell: &Cell, metadata: &str) -> Result<(String, SourceKind), ApiError> {
-    let invalid = |message: String| ApiError::invalid("metadataId", format!("metadataId {message}"));
-    let entry = Catalog::get()
-        .find(Kind::Source, metadata)
-        .ok_or_else(|| invalid("is no source of the catalog; GET /catalog/sources lists them".to_owned()))?;
-    let today = Stamp::of(cell.world.clock.now().0);
-    let here = entry.availability(&cell.region, today.as_str().get(..10).unwrap_or_default());
-    if let Some(reason) = here.reason.filter(|_| here.place == domicile_catalog::Place::NotHere) {
-        return Err(invalid(format!("can't be used in this region: {}; {}", reason.what, reason.mend)));
-    }
-    let Detail::Source(source) = &entry.detail else { return Err(ApiError::internal()) };
-    match source.stand_in().and_then(SourceKind::named) {
-        Some(kind) => Ok((entry.slug.clone(), kind)),
-        None => {
-            let why = entry.why_not_ready().unwrap_or_default();
-            Err(invalid(format!("names a source that can't be made yet: {why}")))
-        }
-    }
-}
-
 fn get_source(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let source = view.source(ask.caller.workspace(), &id_of(ask))?;
     let plan = view.tracking_plan_of(&source)?;
@@ -249,8 +230,8 @@ fn get_source(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> 
     Ok(Answer { data, version: Some(source.version) })
 }
 
-fn create(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let (catalog, kind) = kind_of(cell, ask.text("metadataId").unwrap_or_default())?;
+fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let (catalog, kind) = change.source_kind(ask.text("metadataId").unwrap_or_default())?;
     let new = NewSource {
         slug: ask.text("slug").unwrap_or_default().to_owned(),
         name: ask.text("name").map(str::to_owned),

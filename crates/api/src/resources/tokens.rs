@@ -51,7 +51,10 @@ static MANY: Object = Object { name: "", fields: &[need("tokens", list(&Schema::
 static ONE: Object = Object { name: "", fields: &[need("token", Schema::Object(&MADE))] };
 
 pub(crate) static OPERATIONS: &[Operation] = &[
-    get("listTokens", "/tokens", "The tokens of the workspace, without themselves.").paged().data(&MANY).view(list_tokens),
+    get("listTokens", "/tokens", "The tokens of the workspace, without themselves.")
+        .paged()
+        .data(&MANY)
+        .view(list_tokens),
     post("createToken", "/tokens", "Makes a token. The answer shows it once.")
         .body(&NEW)
         .per_minute(60)

@@ -77,7 +77,7 @@ fn list_workspaces(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, Ap
 }
 
 /// The workspace of the path, which has to be the caller's.
-fn asked<'a>(ask: &'a Ask) -> Result<&'a domicile_workspace::WorkspaceId, ApiError> {
+fn asked(ask: &Ask) -> Result<&domicile_workspace::WorkspaceId, ApiError> {
     let own = ask.caller.workspace();
     if own.as_str() == ask.id("workspaceId") { Ok(own) } else { Err(domicile_control::Resource::Workspace.into()) }
 }

@@ -6,11 +6,13 @@
 //!
 //! All faults of all steps are gathered; with one, none of it is kept.
 
+use super::fault::{ConfigurationError, ConfigurationFault, FaultKind, Faults, fault};
+use super::matched::{Matched, is_as_wanted};
 use super::plan::{self, Action, Plan, SecretChange, Step, Unlisted};
 use super::present::{Here, Present};
 use super::read::{Document, Item, join};
 use super::residency;
-use super::shape::{Absent, Identity, Kind, is_nothing};
+use super::shape::Kind;
 use super::write::{Unwritten, Writer};
 use crate::db::values;
 use crate::{Change, ControlError, Resource, View};
@@ -19,9 +21,6 @@ use domicile_region::RegionId;
 use domicile_workspace::WorkspaceId;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
-
-/// Faults that are told at once.
-const FAULTS_MAX: usize = 100;
 
 /// A document to be applied.
 pub struct ApplyConfiguration<'a> {
@@ -34,51 +33,6 @@ pub struct ApplyConfiguration<'a> {
     pub referenced: Option<&'a HashSet<String>>,
     /// The other region that a write key names, if it names one.
     pub region_of_key: &'a dyn Fn(&str) -> Option<RegionId>,
-}
-
-/// One thing that is wrong with a document. It holds no value of the document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigurationFault {
-    /// `sources.web.ingestionRegion`.
-    pub field: String,
-    pub what: String,
-    pub why: String,
-    pub mend: String,
-    /// Whether it is right in itself and does not fit what is there.
-    pub conflict: bool,
-}
-
-/// Why nothing was applied.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigurationError {
-    #[error("the document has {} faults", .0.len())]
-    Faults(Vec<ConfigurationFault>),
-    #[error(transparent)]
-    Control(#[from] ControlError),
-}
-
-/// The faults found so far.
-#[derive(Default)]
-pub(crate) struct Faults {
-    told: Vec<ConfigurationFault>,
-    count: usize,
-}
-
-impl Faults {
-    pub(crate) fn add(&mut self, fault: ConfigurationFault) {
-        self.count += 1;
-        if self.told.len() < FAULTS_MAX {
-            self.told.push(fault);
-        }
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
-
-    fn close(self) -> Result<(), ConfigurationError> {
-        if self.told.is_empty() { Ok(()) } else { Err(ConfigurationError::Faults(self.told)) }
-    }
 }
 
 impl View<'_> {
@@ -153,7 +107,7 @@ impl Change<'_> {
         let stated = |field: &str| document.workspace.get(field).and_then(Value::as_str);
         let mut refuse = |field: &str, what: String, why: &str, mend: String| {
             let (field, why) = (format!("workspace.{field}"), why.to_owned());
-            faults.add(ConfigurationFault { field, what, why, mend, conflict: true });
+            faults.add(ConfigurationFault { field, what, why, mend, kind: FaultKind::Conflict });
         };
         let here = &self.region().id;
         if let Some(region) = stated("region").filter(|region| *region != here.as_str()) {
@@ -161,7 +115,9 @@ impl Change<'_> {
                 "region",
                 format!("is `{}`, and this workspace is in `{here}`", domicile_region::shown(region)),
                 "the region of a workspace never changes, and what is right in one may break the rules of another",
-                format!("apply it with the cell of that region, or write `{here}` once you have checked every destination"),
+                format!(
+                    "apply it with the cell of that region, or write `{here}` once you have checked every destination"
+                ),
             );
         }
         if let Some(slug) = stated("slug").filter(|slug| *slug != record.slug) {
@@ -187,45 +143,9 @@ fn refuse_foreign_keys(document: &Document, asked: &ApplyConfiguration<'_>, faul
                 what: format!("is a write key of region `{region}`"),
                 why: "a key's first letters name its region, and ingest points send its events there".to_owned(),
                 mend: "leave it out: the source gets a key of this region".to_owned(),
-                conflict: true,
+                kind: FaultKind::Conflict,
             });
         }
-    }
-}
-
-/// Which things of the document are which of the workspace.
-struct Matched {
-    /// By the place in the document: the place among what is there.
-    here: HashMap<usize, usize>,
-    /// The places among what is there that the document has.
-    listed: HashSet<usize>,
-    /// By id: the place in the document.
-    by_id: HashMap<String, usize>,
-}
-
-impl Matched {
-    fn of(document: &Document, present: &Present) -> Self {
-        let mut by_name: HashMap<(Kind, Option<&str>, &str, usize), usize> = HashMap::new();
-        for (place, here) in present.things.iter().enumerate() {
-            by_name.insert((here.kind, here.parent.as_deref(), &here.name, here.ordinal), place);
-        }
-        let mut matched = Self { here: HashMap::new(), listed: HashSet::new(), by_id: HashMap::new() };
-        for (place, item) in document.items.iter().enumerate() {
-            let parent = match item.parent {
-                None => None,
-                // What a new thing holds is new too.
-                Some(parent) => match matched.here.get(&parent) {
-                    Some(here) => Some(present.things[*here].id.as_str()),
-                    None => continue,
-                },
-            };
-            if let Some(here) = by_name.get(&(item.kind, parent, item.name.as_str(), item.ordinal)) {
-                matched.here.insert(place, *here);
-                matched.listed.insert(*here);
-                matched.by_id.insert(present.things[*here].id.clone(), place);
-            }
-        }
-        matched
     }
 }
 
@@ -386,49 +306,6 @@ impl Applying<'_, '_, '_> {
     }
 }
 
-/// Whether nothing has to be written. It may say no where the store would find nothing to change.
-fn is_as_wanted(item: &Item, here: &Here, prune: bool) -> bool {
-    let same = item.kind.fields().iter().all(|field| {
-        let is = match here.fields.get(field.name) {
-            Some(is) => with_secrets(is, item.fields.get(field.name), field.name, &here.secrets),
-            None => Value::Null,
-        };
-        match (item.fields.get(field.name), field.absent) {
-            (None, Absent::Stays) => true,
-            (Some(wanted), Absent::Stays) => is_same_set(wanted, &is, field.name == "writeKeys" && !prune),
-            (None, _) => is_nothing(&is),
-            (Some(wanted), _) => *wanted == is,
-        }
-    });
-    let name = match item.kind.identity() {
-        Identity::Name => here.name == item.name,
-        Identity::Key | Identity::Only => true,
-    };
-    same && name
-}
-
-/// `is` with those of its secrets that `wanted` names.
-fn with_secrets(is: &Value, wanted: Option<&Value>, field: &str, secrets: &Map<String, Value>) -> Value {
-    let mut is = is.clone();
-    let (Value::Object(fields), Some(Value::Object(wanted))) = (&mut is, wanted) else { return is };
-    for (path, secret) in secrets {
-        if let Some(name) = path.strip_prefix(field).and_then(|rest| rest.strip_prefix('.'))
-            && wanted.contains_key(name)
-        {
-            fields.insert(name.to_owned(), secret.clone());
-        }
-    }
-    is
-}
-
-fn is_same_set(wanted: &Value, is: &Value, more_is_fine: bool) -> bool {
-    let set = |value: &Value| -> HashSet<String> {
-        value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-    };
-    let (wanted, is) = (set(wanted), set(is));
-    if more_is_fine || wanted.is_empty() { wanted.is_subset(&is) } else { wanted == is }
-}
-
 /// Secrets that stand in the document itself, where they must not.
 fn literal_secrets(item: &Item, here: &Here, asked: &ApplyConfiguration<'_>) -> Vec<ConfigurationFault> {
     let Some(referenced) = asked.referenced else { return Vec::new() };
@@ -440,7 +317,7 @@ fn literal_secrets(item: &Item, here: &Here, asked: &ApplyConfiguration<'_>) -> 
             what: "is a secret and stands in the file".to_owned(),
             why: "files are copied, shown and kept in histories".to_owned(),
             mend: "write `${env:NAME}` or `${file:PATH}`, or leave it out to keep the one that is set".to_owned(),
-            conflict: false,
+            kind: FaultKind::Wrong,
         })
         .collect()
 }
@@ -460,7 +337,9 @@ fn step(
 ) -> Option<Step> {
     let nothing = Map::new();
     let was = before.map_or(&nothing, |before| &before.fields);
-    let fields = plan::difference(was, &after.fields);
+    let mut fields = plan::difference(was, &after.fields);
+    // The key that a new source gets is another one in each plan.
+    fields.retain(|change| change.field != "writeKeys" || item.fields.contains_key("writeKeys"));
     let secrets: Vec<SecretChange> = after
         .secrets
         .iter()
@@ -484,36 +363,4 @@ fn step(
         fields,
         secrets,
     })
-}
-
-/// A rule's fault at its place in the document.
-fn fault(kind: Kind, path: &str, error: ControlError) -> ConfigurationFault {
-    let why = "the same rule holds for every change of a workspace".to_owned();
-    match error {
-        ControlError::Invalid { field, what, mend } => {
-            let field = match field.as_str() {
-                "metadataId" | "resourceType" => "type",
-                "displayName" | "title" => "name",
-                "sourceId" => "source",
-                "destinationMetadataId" => "destination",
-                "actionId" => "action",
-                // A label is written by its words; a source by its slug.
-                "label.key" | "label.value" | "slug" => "",
-                "label.description" => "description",
-                other if other == kind.section() => "",
-                other => other,
-            };
-            ConfigurationFault { field: join(path, field), what, why, mend, conflict: false }
-        }
-        ControlError::Conflict { what, mend } => {
-            ConfigurationFault { field: path.to_owned(), what, why, mend, conflict: true }
-        }
-        other => ConfigurationFault {
-            field: path.to_owned(),
-            what: other.to_string(),
-            why,
-            mend: "look at what the workspace has, and apply again".to_owned(),
-            conflict: true,
-        },
-    }
 }

@@ -27,12 +27,10 @@ impl Change<'_> {
             let mend = format!("give 1 to {CHARS_MAX} letters, digits, `_`, `-`, `.` and `~`");
             return Err(ControlError::invalid("writeKeys", "holds what can be no write key", mend));
         }
-        let taken = self.one(
-            "look for a write key",
-            "SELECT source FROM write_keys WHERE key = ?1",
-            values![key],
-            |row| row.get::<u32>(0),
-        )?;
+        let taken =
+            self.one("look for a write key", "SELECT source FROM write_keys WHERE key = ?1", values![key], |row| {
+                row.get::<u32>(0)
+            })?;
         match taken {
             Some(source) if source == row.number => return Ok(row),
             Some(_) => {

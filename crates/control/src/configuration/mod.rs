@@ -16,7 +16,9 @@
 
 mod apply;
 mod export;
+mod fault;
 mod kept_key;
+mod matched;
 mod plan;
 mod present;
 mod read;
@@ -24,7 +26,8 @@ mod residency;
 mod shape;
 mod write;
 
-pub use apply::{ApplyConfiguration, ConfigurationError, ConfigurationFault};
+pub use apply::ApplyConfiguration;
 pub use export::ExportedConfiguration;
+pub use fault::{ConfigurationError, ConfigurationFault, FaultKind};
 pub use plan::{Action, FieldChange, Plan, SecretChange, Step, Unlisted};
 pub use shape::Kind as ConfiguredKind;

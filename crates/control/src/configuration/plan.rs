@@ -113,7 +113,8 @@ mod tests {
     fn only_what_differs_is_shown_and_of_write_keys_only_their_first_letters() {
         let map = |value: Value| value.as_object().cloned().unwrap_or_default();
         let before = map(json!({"name": "a", "settings": {"url": "u", "x": {"y": 1}}, "gone": true, "list": []}));
-        let after = map(json!({"name": "a", "settings": {"url": "v", "x": {"y": 1, "z": 2}}, "writeKeys": ["euw_0123456789"]}));
+        let after =
+            map(json!({"name": "a", "settings": {"url": "v", "x": {"y": 1, "z": 2}}, "writeKeys": ["euw_0123456789"]}));
         let shown: Vec<_> = difference(&before, &after).iter().map(|c| json!([c.field, c.before, c.after])).collect();
         assert_eq!(
             Value::Array(shown),

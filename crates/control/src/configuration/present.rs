@@ -121,10 +121,11 @@ impl View<'_> {
         loop {
             let listed = self.sources(workspace, &page)?;
             for source in &listed.rows {
-                let of = |ends: &HashMap<String, Vec<String>>| ends.get(source.id.as_str()).cloned().unwrap_or_default();
-                let keys = |ids: Vec<String>| ids.iter().filter_map(|id| present.key_of(id).map(str::to_owned)).collect();
-                let linked =
-                    Linked { labels: of(&labels), plan: keys(of(&plans)), warehouses: keys(of(&warehouses)) };
+                let of =
+                    |ends: &HashMap<String, Vec<String>>| ends.get(source.id.as_str()).cloned().unwrap_or_default();
+                let keys =
+                    |ids: Vec<String>| ids.iter().filter_map(|id| present.key_of(id).map(str::to_owned)).collect();
+                let linked = Linked { labels: of(&labels), plan: keys(of(&plans)), warehouses: keys(of(&warehouses)) };
                 let fields = source_fields(source, &linked);
                 present.add(Kind::Source, source.id.as_str(), None, &source.slug, fields);
                 present.names.insert(source.id.to_string(), source.slug.clone());

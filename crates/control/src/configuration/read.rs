@@ -1,6 +1,6 @@
 //! From a document as JSON to the things that it wants, or to all that is wrong with its form.
 
-use super::apply::{ConfigurationFault, Faults};
+use super::fault::{ConfigurationFault, FaultKind, Faults};
 use super::shape::{self, Absent, Field, Identity, Kind, Takes, is_nothing};
 use domicile_region::{nearest, shown};
 use serde_json::{Map, Value};
@@ -34,7 +34,8 @@ pub(crate) struct Item {
 impl Document {
     pub(crate) fn read(document: &Map<String, Value>, first_point: &str, faults: &mut Faults) -> Self {
         let mut reading = Reading { first_point, faults, items: Vec::new(), sections: HashSet::new() };
-        let known: Vec<&str> = std::iter::once("workspace").chain(Kind::TOP.iter().map(|kind| kind.section())).collect();
+        let known: Vec<&str> =
+            std::iter::once("workspace").chain(Kind::TOP.iter().map(|kind| kind.section())).collect();
         reading.refuse_unknown(document, "", "the document", &known);
         let workspace = reading.workspace(document.get("workspace"));
         for kind in Kind::TOP {
@@ -72,9 +73,10 @@ impl Reading<'_> {
                 self.faults.add(ConfigurationFault {
                     field: "workspace".to_owned(),
                     what: "is missing".to_owned(),
-                    why: "a document says which region it is for, because a workspace never leaves its region".to_owned(),
+                    why: "a document says which region it is for, because a workspace never leaves its region"
+                        .to_owned(),
                     mend: "add `workspace: { region: … }`".to_owned(),
-                    conflict: false,
+                    kind: FaultKind::Wrong,
                 });
                 Map::new()
             }
@@ -124,7 +126,8 @@ impl Reading<'_> {
         path: String,
         names: &mut HashMap<String, usize>,
     ) {
-        let of = if key.is_empty() { format!("the {}", kind.word()) } else { format!("{} `{}`", kind.word(), shown(key)) };
+        let of =
+            if key.is_empty() { format!("the {}", kind.word()) } else { format!("{} `{}`", kind.word(), shown(key)) };
         let known = kind.fields().iter().map(|field| field.name);
         let known: Vec<&str> = known.chain(kind.parts().iter().map(|part| part.section())).collect();
         self.refuse_unknown(given, &path, &of, &known);
@@ -160,7 +163,7 @@ impl Reading<'_> {
                 what: format!("is no field of {of}"),
                 why: MISSPELT.to_owned(),
                 mend,
-                conflict: false,
+                kind: FaultKind::Unknown,
             });
         }
     }
@@ -185,7 +188,7 @@ impl Reading<'_> {
                         what: "is missing".to_owned(),
                         why: "nothing can be assumed here".to_owned(),
                         mend: format!("add `{name}: {example}`"),
-                        conflict: false,
+                        kind: FaultKind::Wrong,
                     });
                     continue;
                 }
@@ -210,14 +213,17 @@ impl Reading<'_> {
             }
             (Takes::Text, _) => self.wrong(path, "a text is needed here", "write a text"),
             (Takes::Flag, Value::Bool(_)) | (Takes::Number, Value::Number(_)) | (Takes::Any, _) => {}
-            (Takes::Flag, _) => self.wrong(path, "only `true` or `false` fits here", "write one of them, without quotes"),
+            (Takes::Flag, _) => {
+                self.wrong(path, "only `true` or `false` fits here", "write one of them, without quotes")
+            }
             (Takes::Number, _) => self.wrong(path, "a number is needed here", "write a number, without quotes"),
             (Takes::Count, value) if value.as_u64().is_some_and(|n| n > 0) => {}
             (Takes::Count, _) => self.wrong(path, "a whole number from 1 is needed here", "write one, without quotes"),
             (Takes::OneOf(words), Value::String(word)) if words.contains(&word.as_str()) => {}
             (Takes::OneOf(words), value) => {
                 let near = value.as_str().and_then(|word| nearest(word, words.iter().copied()));
-                let mend = near.map_or_else(|| format!("choose one of: {}", words.join(", ")), |near| format!("write `{near}`"));
+                let mend = near
+                    .map_or_else(|| format!("choose one of: {}", words.join(", ")), |near| format!("write `{near}`"));
                 self.wrong(path, "only certain words fit here", &mend);
             }
             (Takes::Map, Value::Object(_)) => {}
@@ -245,7 +251,7 @@ impl Reading<'_> {
             what: "is not of the form that it has to be".to_owned(),
             why: why.to_owned(),
             mend: mend.to_owned(),
-            conflict: false,
+            kind: FaultKind::Wrong,
         });
     }
 }

@@ -130,7 +130,10 @@ mod tests {
         let told = said("eu-west", Kind::Destination, at("https://a.example"), hook("https://a.example", "US"));
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[1].starts_with("needs a transfer: the border of `eu-west` lets nothing go to US"), "{told:?}");
-        assert_eq!(said("us-west", Kind::Destination, at("https://a.example"), hook("https://a.example", "US")).len(), 1);
+        assert_eq!(
+            said("us-west", Kind::Destination, at("https://a.example"), hook("https://a.example", "US")).len(),
+            1
+        );
     }
 
     #[test]
@@ -145,9 +148,17 @@ mod tests {
         let source = |point: &str, strict: bool| json!({"ingestionRegion": point, "strict": strict});
         for (before, after, expected) in [
             (Value::Null, source("oregon", false), vec![]),
-            (Value::Null, source("singapore", false), vec!["events are taken in at `singapore`, in SG, outside US: it keeps them until the region has them"]),
+            (
+                Value::Null,
+                source("singapore", false),
+                vec!["events are taken in at `singapore`, in SG, outside US: it keeps them until the region has them"],
+            ),
             (source("singapore", true), source("oregon", true), vec!["events are taken in at `oregon`, in US"]),
-            (source("oregon", true), source("oregon", false), vec!["strict is switched off: every ingest point of `us-west` takes this source's events"]),
+            (
+                source("oregon", true),
+                source("oregon", false),
+                vec!["strict is switched off: every ingest point of `us-west` takes this source's events"],
+            ),
             (source("oregon", false), source("oregon", true), vec![]),
         ] {
             assert_eq!(said("us-west", Kind::Source, before, after), expected);

@@ -94,10 +94,7 @@ static SOURCE: &[Field] = &[
     ENABLED,
     Field { name: "ingestionRegion", takes: Takes::Text, absent: Absent::FirstPoint },
     flag("strict", false),
-    may(
-        "rateLimit",
-        Takes::Object(&[need("perSecond", Takes::Count, "1000"), need("burst", Takes::Count, "2000")]),
-    ),
+    may("rateLimit", Takes::Object(&[need("perSecond", Takes::Count, "1000"), need("burst", Takes::Count, "2000")])),
     may("labels", TEXTS),
     SETTINGS,
     may("trackingPlan", Takes::Text),

@@ -1,17 +1,17 @@
 //! One thing of a document, into the store: made, changed or deleted by the rules that hold for everybody.
 
-use super::present::{self, Here, Linked, Present};
+mod source;
+
+use super::present::{self, Here, Present};
 use super::read::Item;
-use super::shape::{Kind, is_nothing};
+use super::shape::Kind;
 use crate::{
-    BUILT_IN_LABELS, Change, ControlError, DestinationChange, Filter, Function, FunctionChange, Kept, Label, LabelValue,
-    NewDestination, NewFunction, NewSource, NewWarehouse, PlanKind, Rule, SourceChange, SourceRecord, Subscription,
-    TrackingPlan, Transformation, Warehouse, WarehouseChange,
+    BUILT_IN_LABELS, Change, ControlError, DestinationChange, Filter, Function, FunctionChange, Kept, Label,
+    LabelValue, NewDestination, NewFunction, NewWarehouse, PlanKind, Rule, Subscription, TrackingPlan, Transformation,
+    Warehouse, WarehouseChange,
 };
-use domicile_catalog::{Catalog, Detail, Kind as CatalogKind, Place};
-use domicile_event::Stamp;
-use domicile_region::PointName;
-use domicile_workspace::{DestinationId, RateLimit, SourceId, SourceKind, WorkspaceId};
+use domicile_catalog::{Catalog, Detail, Kind as CatalogKind};
+use domicile_workspace::{DestinationId, SourceId, WorkspaceId};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
@@ -165,8 +165,14 @@ impl Writer<'_, '_> {
         let kept = match here {
             None => {
                 let resource_type = typed(item, "type")?;
-                let new =
-                    NewFunction { display_name: item.name.clone(), description, logo_url, resource_type, code, settings };
+                let new = NewFunction {
+                    display_name: item.name.clone(),
+                    description,
+                    logo_url,
+                    resource_type,
+                    code,
+                    settings,
+                };
                 self.change.create_function(self.workspace, new)?
             }
             Some(here) => {
@@ -183,166 +189,6 @@ impl Writer<'_, '_> {
             }
         };
         Ok((kept.id, present::function_fields(&kept.value), Map::new()))
-    }
-
-    fn source(&mut self, item: &Item, here: Option<&Here>) -> Result<Written, Unwritten> {
-        let rate_limit = item.fields.get("rateLimit").map(|limit| {
-            let count = |name: &str| limit[name].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX);
-            RateLimit { per_second: count("perSecond"), burst: count("burst") }
-        });
-        let (catalog, kind) = self.source_kind(&text(item, "type").unwrap_or_default())?;
-        let point = text(item, "ingestionRegion").map(PointName::new);
-        let (name, enabled, strict) = (text(item, "name"), flag(item, "enabled"), flag(item, "strict"));
-        let settings = map(item, "settings");
-        let record = match here {
-            None => {
-                let new = NewSource {
-                    slug: item.key.clone(),
-                    name,
-                    kind,
-                    catalog: Some(catalog),
-                    enabled,
-                    ingestion_region: point,
-                    strict,
-                    rate_limit,
-                    settings,
-                };
-                self.change.create_source(self.workspace, &new)?
-            }
-            Some(here) => {
-                if here.fields.get("type") != Some(&Value::String(catalog)) {
-                    return Err(never_changes("source").into());
-                }
-                let to = SourceChange {
-                    slug: None,
-                    name,
-                    enabled: Some(enabled),
-                    ingestion_region: point,
-                    strict: Some(strict),
-                    rate_limit: Some(rate_limit),
-                    settings: Some(settings),
-                };
-                self.change.update_source(self.workspace, &SourceId::new(here.id.as_str()), None, &to)?
-            }
-        };
-        let record = self.write_keys(item, here.is_none(), record)?;
-        let linked = self.links(item, here, &record)?;
-        Ok((record.id.to_string(), present::source_fields(&record, &linked), Map::new()))
-    }
-
-    /// The catalog's slug of a kind of source, and what the pipeline knows it as, if it can be made in this region.
-    fn source_kind(&self, metadata: &str) -> Result<(String, SourceKind), ControlError> {
-        let invalid = |what: String, mend: &str| ControlError::invalid("metadataId", what, mend);
-        let Some(entry) = Catalog::get().find(CatalogKind::Source, metadata) else {
-            return Err(invalid("is no source of the catalog".to_owned(), "`domicile catalog` lists them"));
-        };
-        let today = Stamp::of(self.change.now().0);
-        let here = entry.availability(self.change.region(), today.as_str().get(..10).unwrap_or_default());
-        if let Some(reason) = here.reason.filter(|_| here.place == Place::NotHere) {
-            return Err(invalid(format!("can't be used in this region: {}", reason.what), &reason.mend));
-        }
-        let kind = match &entry.detail {
-            Detail::Source(source) => source.stand_in().and_then(SourceKind::named),
-            Detail::Destination(_) | Detail::Warehouse(_) => None,
-        };
-        kind.map(|kind| (entry.slug.clone(), kind)).ok_or_else(|| {
-            let why = entry.why_not_ready().unwrap_or_else(|| "its connector does not exist yet".to_owned());
-            invalid("names a source that can't be made yet".to_owned(), &why)
-        })
-    }
-
-    /// Sees to it that the source has the keys that the document lists. A new source has only these.
-    fn write_keys(&mut self, item: &Item, is_new: bool, record: SourceRecord) -> Result<SourceRecord, ControlError> {
-        let Some(wanted) = item.fields.get("writeKeys").and_then(Value::as_array) else { return Ok(record) };
-        let wanted: Vec<&str> = wanted.iter().filter_map(Value::as_str).collect();
-        if wanted.is_empty() {
-            return Ok(record);
-        }
-        let made = record.write_keys.clone();
-        for key in wanted.iter().filter(|key| made.iter().all(|made| made.key != **key)) {
-            self.change.keep_write_key(self.workspace, &record.id, key)?;
-        }
-        if is_new || self.prune {
-            for key in made.iter().filter(|made| !wanted.contains(&made.key.as_str())) {
-                self.change.delete_write_key(self.workspace, &record.id, &key.key)?;
-            }
-        }
-        self.change.source(self.workspace, &record.id)
-    }
-
-    fn links(&mut self, item: &Item, here: Option<&Here>, record: &SourceRecord) -> Result<Linked, Unwritten> {
-        let (workspace, id) = (self.workspace, &record.id);
-        let was = |name: &str| here.and_then(|here| here.fields.get(name)).cloned().unwrap_or_default();
-        let mut linked = Linked { labels: texts(item, "labels"), ..Linked::default() };
-        linked.labels.sort();
-        if json!(linked.labels) != was("labels") && !(linked.labels.is_empty() && is_nothing(&was("labels"))) {
-            let labels: Vec<LabelValue> = linked.labels.iter().map(|label| label_value(label)).collect();
-            self.change.set_labels(workspace, id, &labels)?;
-        }
-        let plan = text(item, "trackingPlan");
-        let wanted = plan.as_deref().map(|name| self.id_of(Kind::TrackingPlan, name, "trackingPlan")).transpose()?;
-        let had = self.change.tracking_plan_of(record)?;
-        if wanted != had {
-            if let Some(had) = had {
-                self.change.disconnect_tracking_plan(workspace, &had, id)?;
-            }
-            if let Some(wanted) = &wanted {
-                self.change.connect_tracking_plan(workspace, wanted, id)?;
-            }
-        }
-        linked.plan.extend(plan);
-        linked.warehouses = self.warehouses(item, &was("warehouses"), id)?;
-        Ok(linked)
-    }
-
-    /// Connects the source as the document says, if it does.
-    fn warehouses(&mut self, item: &Item, before: &Value, id: &SourceId) -> Result<Vec<String>, Unwritten> {
-        let before: Vec<String> =
-            before.as_array().into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect();
-        if !item.fields.contains_key("warehouses") {
-            return Ok(before);
-        }
-        let wanted = texts(item, "warehouses");
-        for name in wanted.iter().filter(|name| !before.contains(name)) {
-            let warehouse = self.id_of(Kind::Warehouse, name, "warehouses")?;
-            self.change.connect_warehouse(self.workspace, &warehouse, id)?;
-        }
-        for name in before.iter().filter(|name| !wanted.contains(name)) {
-            let warehouse = self.id_of(Kind::Warehouse, name, "warehouses")?;
-            self.change.disconnect_warehouse(self.workspace, &warehouse, id)?;
-        }
-        Ok(wanted)
-    }
-
-    fn schema_settings(&mut self, item: &Item, source: &str) -> Result<Written, Unwritten> {
-        let mut given = Map::new();
-        for name in ["track", "identify", "group"] {
-            // What the document does not say is as by default: it is taken away, not left.
-            given.insert(name.to_owned(), Value::Null);
-            if let Some(Value::Object(rules)) = item.fields.get(name) {
-                given.insert(name.to_owned(), Value::Object(rules.clone()));
-            }
-        }
-        for name in ["forwardingViolationsTo", "forwardingBlockedEventsTo"] {
-            let Some(slug) = text(item, name) else { continue };
-            let id = self.id_of(Kind::Source, &slug, name)?;
-            given.insert(name.to_owned(), Value::String(id));
-        }
-        let source = SourceId::new(source);
-        let before = self.change.schema_settings(self.workspace, &source)?;
-        if before.version > 0 {
-            // Laid over nothing: of an object that is there, fields that are not named would stay.
-            let mut nothing = Map::new();
-            nothing.extend(["track", "identify", "group"].map(|name| (name.to_owned(), Value::Null)));
-            let bare = before.value.merged(&nothing)?;
-            let after = bare.merged(&given)?;
-            if after == before.value {
-                return Ok((before.id, item.fields.clone(), Map::new()));
-            }
-            self.change.update_schema_settings(self.workspace, &source, None, &nothing)?;
-        }
-        let kept = self.change.update_schema_settings(self.workspace, &source, None, &given)?;
-        Ok((kept.id, item.fields.clone(), Map::new()))
     }
 
     fn destination(&mut self, item: &Item, here: Option<&Here>, source: &str) -> Result<Written, Unwritten> {
@@ -423,8 +269,7 @@ impl Writer<'_, '_> {
         if let Some(destination) = body.remove("destination") {
             body.insert("destinationMetadataId".to_owned(), destination);
         }
-        let mut transformation: Transformation =
-            serde_json::from_value(Value::Object(body)).map_err(|_| unfit(""))?;
+        let mut transformation: Transformation = serde_json::from_value(Value::Object(body)).map_err(|_| unfit(""))?;
         // A secret that the document leaves out stays.
         if let (Some(hash), Some(here)) = (&mut transformation.hash_properties_configuration, here) {
             let kept = here.secrets.get("hashPropertiesConfiguration.key").and_then(Value::as_str);
@@ -464,7 +309,11 @@ fn laid_over(here: &Here, wanted: &Map<String, Value>) -> Map<String, Value> {
 /// `wanted` may be the id of the catalog's entry.
 fn refuse_other_type(here: &Here, kind: CatalogKind, wanted: &str) -> Result<(), ControlError> {
     let slug = Catalog::get().find(kind, wanted).map_or(wanted, |entry| entry.slug.as_str());
-    if here.fields.get("type").and_then(Value::as_str) == Some(slug) { Ok(()) } else { Err(never_changes(kind.as_str())) }
+    if here.fields.get("type").and_then(Value::as_str) == Some(slug) {
+        Ok(())
+    } else {
+        Err(never_changes(kind.as_str()))
+    }
 }
 
 fn never_changes(word: &str) -> ControlError {

@@ -8,12 +8,12 @@
 use crate::audit::Resourced;
 use crate::change::Change;
 use crate::db::values;
+use crate::offer::catalog_entry;
 use crate::thing::{Kept, Thing};
 use crate::things::sync::{SyncSchedule, SyncSelection};
 use crate::view::View;
 use crate::{ControlError, Resource, SourceRecord, text};
-use domicile_catalog::{Catalog, Entry, Kind, Place, SettingFault, SettingType};
-use domicile_event::Stamp;
+use domicile_catalog::{Entry, Kind, SettingFault, SettingType};
 use domicile_workspace::{SourceId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -120,10 +120,7 @@ impl Warehouse {
 }
 
 fn entry_of(metadata_id: &str) -> Result<&'static Entry, ControlError> {
-    Catalog::get().find(Kind::Warehouse, metadata_id).ok_or_else(|| {
-        let mend = "choose one of GET /catalog/warehouses";
-        ControlError::invalid("metadataId", "is no warehouse of the catalog", mend)
-    })
+    catalog_entry(Kind::Warehouse, metadata_id)
 }
 
 pub(crate) fn why_not(entry: &Entry) -> String {
@@ -182,7 +179,7 @@ impl Change<'_> {
         new: &NewWarehouse,
     ) -> Result<Kept<Warehouse>, ControlError> {
         let mut warehouse = Warehouse::new(&new.metadata_id, &new.settings)?;
-        self.refuse_not_here(warehouse.entry()?)?;
+        self.check_offered(warehouse.entry()?)?;
         warehouse.enabled = new.enabled;
         if let Some(name) = &new.name {
             warehouse.name = text::name("name", name)?;
@@ -204,19 +201,6 @@ impl Change<'_> {
             )?;
         }
         Ok(made)
-    }
-
-    fn refuse_not_here(&self, entry: &Entry) -> Result<(), ControlError> {
-        let today = Stamp::of(self.now().0);
-        let here = entry.availability(self.region(), today.as_str().get(..10).unwrap_or_default());
-        match here.reason {
-            Some(reason) if here.place == Place::NotHere => Err(ControlError::invalid(
-                "metadataId",
-                format!("names a warehouse that is not here: {}", reason.what),
-                reason.mend,
-            )),
-            _ => Ok(()),
-        }
     }
 
     pub fn update_warehouse(
