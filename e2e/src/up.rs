@@ -110,9 +110,19 @@ impl Home {
     }
 
     pub fn demo(&self) -> Result<Demo, String> {
-        let path = self.data.join("demo.json");
+        self.written("demo.json")
+    }
+
+    /// A file that `up` writes for people, by region.
+    fn written(&self, name: &str) -> Result<Demo, String> {
+        let path = self.data.join(name);
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         serde_json::from_str(&text).map(Demo).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// The token of whoever runs the region's cell, as `up` leaves it beside the data.
+    pub fn operator_token(&self, region: &str) -> Result<String, String> {
+        self.written("operator.json")?.token(region).map(str::to_owned)
     }
 
     /// Removes the folder after a good run; keeps it after a bad one and says where it is.
@@ -250,6 +260,17 @@ impl Demo {
         self.text(&format!("/regions/{region}/api"))
     }
 
+    /// What the owner of the region's demo workspace may do, this token may.
+    pub fn token(&self, region: &str) -> Result<&str, String> {
+        self.text(&format!("/regions/{region}/token"))
+    }
+
+    /// Address and password of the owner of the region's demo workspace.
+    pub fn owner(&self, region: &str) -> Result<(&str, &str), String> {
+        let at = format!("/regions/{region}/owner");
+        Ok((self.text(&format!("{at}/email"))?, self.text(&format!("{at}/password"))?))
+    }
+
     pub fn ingest(&self, region: &str, point: &str) -> Result<&str, String> {
         self.text(&format!("/regions/{region}/ingest/{point}"))
     }
@@ -263,7 +284,7 @@ impl Demo {
 
     /// `PATCH /api/sources/{id}` as the workspace's owner.
     pub fn change_source(&self, region: &str, source: &str, change: &str) -> Result<Answer, String> {
-        let bearer = format!("Bearer {}", self.text(&format!("/regions/{region}/token"))?);
+        let bearer = format!("Bearer {}", self.token(region)?);
         let path = format!("/api/sources/{}", self.source(region, source)?.id);
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
         Connection::to(self.cell(region)?)

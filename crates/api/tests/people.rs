@@ -286,3 +286,19 @@ async fn a_token_that_asks_too_much_waits_and_is_told_how_long() {
     assert_eq!(bed.ask_as(&reader, "GET", "/groups", None).await.status, StatusCode::OK, "another operation");
     assert_eq!(bed.get("/groups").await.status, StatusCode::OK, "another token");
 }
+
+#[tokio::test]
+async fn what_the_operator_does_to_accounts_is_on_the_trail_of_the_cell_and_no_workspaces() {
+    let bed = Bed::new();
+    let operator = bed.operator();
+    let accounts = bed.ask_as(&operator, "GET", "/operator/accounts", None).await;
+    let account = accounts.body["data"]["accounts"][0]["id"].as_str().expect("an account").to_owned();
+    let grant = json!({ "plan": "gold", "note": "by contract" });
+    let path = format!("/operator/accounts/{account}/entitlements");
+    assert_eq!(bed.ask_as(&operator, "POST", &path, Some(grant)).await.status, StatusCode::OK);
+    let trail = bed.ask_as(&operator, "GET", "/operator/audit-events", None).await;
+    let newest = &trail.body["data"]["events"][0];
+    assert_eq!((&newest["type"], &newest["after"]["plan"]), (&json!("Entitlement Granted"), &json!("gold")));
+    let own = bed.get("/audit-events").await.body.to_string();
+    assert!(!own.contains("Entitlement Granted"), "{own}");
+}

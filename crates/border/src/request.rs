@@ -4,7 +4,7 @@ use crate::permit::Granted;
 use crate::target::Target;
 use bytes::{Bytes, BytesMut};
 use domicile_world::Sleep;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
@@ -78,7 +78,7 @@ pub(crate) fn prepare(granted: &Granted, request: Request<Full<Bytes>>) -> Resul
 /// The allow-list. What frames a message, routes it or speaks for a proxy (`Host`, `Transfer-Encoding`, `Connection`,
 /// `X-Forwarded-*`) is the border's own business.
 fn may_go_out(name: &HeaderName) -> bool {
-    const LISTED: [HeaderName; 5] = [ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT];
+    const LISTED: [HeaderName; 6] = [ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_MATCH, USER_AGENT];
     const NOT_OF_X: [&str; 5] = ["x-forwarded", "x-real-ip", "x-http-method", "x-original-", "x-rewrite-"];
     let text = name.as_str();
     LISTED.contains(name)

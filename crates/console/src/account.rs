@@ -1,6 +1,6 @@
 //! A person's own pages: the workspaces to choose from, another password, an invitation taken up.
 
-use crate::entry::{person, session_cookie, workspace_cookie};
+use crate::entry::{person, workspace_cookie};
 use crate::overview::fault;
 use crate::page::render_as;
 use crate::router::Console;
@@ -86,7 +86,8 @@ pub(crate) async fn choose(State(console): State<Console>, headers: HeaderMap, b
     };
     let wanted = WorkspaceId::new(field(&body, "workspace"));
     let (user, asked) = (session.user.id, wanted.clone());
-    let scope = console.cell.blocking(move |cell| Ok(cell.control.view(|view| view.scope_of_user(&user, &asked))?)).await;
+    let scope =
+        console.cell.blocking(move |cell| Ok(cell.control.view(|view| view.scope_of_user(&user, &asked))?)).await;
     let mut response = match scope {
         Ok(Some(_)) => Redirect::to("/").into_response(),
         Ok(None) => return Redirect::to("/workspaces").into_response(),
@@ -140,7 +141,9 @@ pub(crate) async fn change_password(
     let changed = console.cell.blocking(move |cell| {
         let hash = match cell.control.hash_password(&new, &whose.email, &whose.name) {
             Ok(hash) => hash,
-            Err(ControlError::Invalid { what, mend, .. }) => return Ok(Some(format!("The new password {what}; {mend}."))),
+            Err(ControlError::Invalid { what, mend, .. }) => {
+                return Ok(Some(format!("The new password {what}; {mend}.")));
+            }
             Err(error) => return Err(error.into()),
         };
         let by = Actor::User { id: whose.id.clone(), name: whose.email };
@@ -174,13 +177,7 @@ pub(crate) async fn invite(State(console): State<Console>, Path(token): Path<Str
     show_invite(&console, &token, &headers, StatusCode::OK, "").await
 }
 
-async fn show_invite(
-    console: &Console,
-    token: &str,
-    headers: &HeaderMap,
-    status: StatusCode,
-    said: &str,
-) -> Response {
+async fn show_invite(console: &Console, token: &str, headers: &HeaderMap, status: StatusCode, said: &str) -> Response {
     let (email, workspace) = match invited(console, token).await {
         Ok(Some(found)) => found,
         Ok(None) => {
@@ -243,9 +240,4 @@ pub(crate) async fn accept(
         Ok(Err(said)) => show_invite(&console, &token, &headers, StatusCode::UNPROCESSABLE_ENTITY, &said).await,
         Err(error) => fault(&error),
     }
-}
-
-/// Whether the browser holds any session at all, for the links of pages.
-pub(crate) fn is_person(console: &Console, headers: &HeaderMap) -> bool {
-    session_cookie(console).read(headers).is_some_and(|id| console.sessions.token_id(id).is_none())
 }

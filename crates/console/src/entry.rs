@@ -61,7 +61,7 @@ pub(crate) async fn entry(console: &Console, headers: &HeaderMap) -> Result<Entr
                     _ => Ok(None),
                 }
             })?;
-            Ok(scope.map_or(Entry::First("/workspaces"), Entry::In))
+            Ok(scope.map_or(Entry::First("/workspaces"), |scope| Entry::In(scope.in_session(&session))))
         })
         .await
 }

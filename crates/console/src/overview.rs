@@ -1,14 +1,14 @@
 //! The first page: this region, the workspace's sources, and its events as they come.
 
+use crate::entry::{self, Entry};
 use crate::page::{render, render_as};
 use crate::router::Console;
 use crate::row::Row;
-use crate::entry::{self, Entry};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domicile_api::{ApiError, Cell, LiveEvents, SourceNames, recent, stream};
-use domicile_control::Scope;
+use domicile_control::{Actor, Area, ControlError, Level, Scope};
 use domicile_ledger::{Hour, Outcome, Sheet};
 use domicile_log::Position;
 use domicile_workspace::{Source, Workspace};
@@ -28,6 +28,8 @@ struct OverviewPage {
     country: String,
     locations: Vec<String>,
     workspace: String,
+    /// Whether a person looks, who may have other workspaces and has a password.
+    is_person: bool,
     sources: Vec<SourceRow>,
     events: Vec<Row>,
     /// The first position that the list does not have.
@@ -45,6 +47,8 @@ struct SourceRow {
     /// The first letters of the first key.
     key: String,
     keys: usize,
+    /// Whether the caller's roles reach no write key.
+    hides_key: bool,
     accepted: u64,
     kept: u64,
     duplicate: u64,
@@ -75,11 +79,10 @@ pub(crate) async fn page(State(console): State<Console>, headers: HeaderMap) -> 
 fn overview(cell: &Cell, scope: &Scope) -> Result<OverviewPage, ApiError> {
     let snapshot = cell.control.current().load();
     let workspace: &Workspace = snapshot.workspace(&scope.workspace).ok_or(domicile_control::Resource::Workspace)?;
-    let mut own: Vec<&Arc<Source>> =
-        snapshot.sources.values().filter(|source| source.workspace == scope.workspace).collect();
-    own.sort_by_key(|source| source.number);
+    let mut own = seen(cell, scope, snapshot.sources.values().filter(|source| source.workspace == scope.workspace))?;
+    own.sort_by_key(|(source, _)| source.number);
     let since = Hour(Hour::of(cell.world.clock.now()).0 - DAY_HOURS);
-    let sheet = cell.balance.sheet(&own.iter().map(|source| source.number).collect(), Some(since), &[]);
+    let sheet = cell.balance.sheet(&own.iter().map(|(source, _)| source.number).collect(), Some(since), &[]);
 
     cell.control.note_view(&scope.actor, &scope.workspace, "events", "console")?;
     let from = cell.events.end();
@@ -93,18 +96,43 @@ fn overview(cell: &Cell, scope: &Scope) -> Result<OverviewPage, ApiError> {
         country: cell.region.country.to_string(),
         locations: cell.region.locations.iter().map(ToString::to_string).collect(),
         workspace: workspace.name.clone(),
-        sources: own.into_iter().map(|source| source_row(cell, source, &sheet)).collect(),
+        is_person: matches!(scope.actor, Actor::User { .. }),
+        sources: own.into_iter().map(|(source, with_key)| source_row(cell, source, with_key, &sheet)).collect(),
         events,
         from,
     })
 }
 
-fn source_row(cell: &Cell, source: &Source, sheet: &Sheet) -> SourceRow {
+/// Those of the sources that the caller's roles reach, and whether they reach its write keys too.
+fn seen<'a>(
+    cell: &Cell,
+    scope: &Scope,
+    sources: impl Iterator<Item = &'a Arc<Source>>,
+) -> Result<Vec<(&'a Arc<Source>, bool)>, ApiError> {
+    let reach = |level| scope.grants.reach(Area::Source, level);
+    let (read, admin) = (reach(Level::Read), reach(Level::Admin));
+    if read.is_whole() && admin.is_whole() {
+        return Ok(sources.map(|source| (source, true)).collect());
+    }
+    let seen = cell.control.view(|view| {
+        let mut seen = Vec::new();
+        for source in sources {
+            let labels = view.labels_of(&scope.workspace, source.id.as_str())?;
+            if read.covers(source.id.as_str(), &labels) {
+                seen.push((source, admin.covers(source.id.as_str(), &labels)));
+            }
+        }
+        Ok::<_, ControlError>(seen)
+    })?;
+    Ok(seen)
+}
+
+fn source_row(cell: &Cell, source: &Source, with_key: bool, sheet: &Sheet) -> SourceRow {
     let rows = sheet.rows.iter().filter(|row| row.source == source.number);
     let sum = |count: &dyn Fn(&domicile_ledger::Row) -> u64| rows.clone().map(count).sum();
     let outcome = |outcome: Outcome| sum(&|row| row.outcome(outcome));
     let url = cell.addresses.points.of(&cell.region.id, &source.ingestion_region);
-    let key = source.write_keys.iter().find(|key| key.enabled);
+    let key = source.write_keys.iter().find(|key| key.enabled && with_key);
     SourceRow {
         name: source.name.clone(),
         slug: source.slug.clone(),
@@ -114,6 +142,7 @@ fn source_row(cell: &Cell, source: &Source, sheet: &Sheet) -> SourceRow {
         url: url.map(|url| format!("{}://{}", url.protocol(), url.host())).unwrap_or_default(),
         key: key.map(|key| key.key.chars().take(8).collect()).unwrap_or_default(),
         keys: source.write_keys.len(),
+        hides_key: !with_key,
         accepted: sum(&|row| row.accepted),
         kept: outcome(Outcome::Kept),
         duplicate: outcome(Outcome::Duplicate),

@@ -1,7 +1,7 @@
 //! Every route of the console.
 
-use crate::page::{self, secured};
 use crate::oidc::{BorderFetch, Oidc};
+use crate::page::{self, secured};
 use crate::session::Sessions;
 use crate::{account, overview, sign_in, sign_in_elsewhere};
 use axum::Router;
@@ -38,7 +38,7 @@ impl Console {
 
 /// The console's pages, to be merged with what else the cell's port serves.
 pub fn router(cell: Arc<Cell>) -> Router {
-    let fetch = BorderFetch::new(cell.border.clone(), cell.region.country);
+    let fetch = BorderFetch::new(cell.border.clone());
     let console = Console {
         sessions: Sessions::new(cell.world.clone()),
         throttle: Arc::default(),

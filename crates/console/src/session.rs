@@ -81,7 +81,13 @@ impl Cookie {
     /// cell's public address; with https, the cookie goes nowhere without it.
     pub fn of(region: &str, url: Option<&str>) -> Self {
         let secure = url.is_some_and(|url| url.starts_with("https://"));
-        Self { name: format!("domicile-{region}"), secure, lax: false, path: "/", age_s: SESSION_MS.unsigned_abs() / 1_000 }
+        Self {
+            name: format!("domicile-{region}"),
+            secure,
+            lax: false,
+            path: "/",
+            age_s: SESSION_MS.unsigned_abs() / 1_000,
+        }
     }
 
     /// A cookie that comes along when another site leads the browser below `path`; for `age_s` seconds.

@@ -37,7 +37,10 @@ struct SignInPage<'a> {
 
 /// A field of a form.
 pub(crate) fn field(body: &[u8], name: &str) -> String {
-    form_urlencoded::parse(body).find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(body)
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 /// Where a request comes from.
@@ -187,9 +190,9 @@ async fn with_token(console: &Console, headers: &HeaderMap, token: String) -> Re
 async fn end(console: &Console, headers: &HeaderMap) {
     let Some(id) = session_cookie(console).read(headers).map(str::to_owned) else { return };
     console.sessions.close(&id);
-    let ended = console.cell.blocking(move |cell| {
-        Ok(cell.control.change(&Actor::Operator, |change| change.end_session(&id))?)
-    });
+    let ended = console
+        .cell
+        .blocking(move |cell| Ok(cell.control.change(&Actor::Operator, |change| change.end_session(&id))?));
     if let Err(error) = ended.await {
         tracing::warn!(message = error.message(), "could not end a session");
     }

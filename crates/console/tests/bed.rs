@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use domicile_api::{Addresses, ArchiveView, BalanceKeeper, Cell};
 use domicile_archive::FolderStore;
+use domicile_border::Border;
 use domicile_control::{DemoSecrets, DemoWorkspace, Store};
 use domicile_destinations::Figures;
 use domicile_ingest::{PublicUrl, PublicUrls};
@@ -69,6 +70,7 @@ impl Bed {
         }
         let addresses = Addresses { cells: Default::default(), points };
         let live = Default::default();
+        let border = Border::new(world.clone(), &region, &topology.networks);
         let cell = Arc::new(Cell {
             world,
             topology,
@@ -80,6 +82,8 @@ impl Bed {
             balance,
             archive,
             figures,
+            border,
+            limits: Default::default(),
             live,
         });
         Self { _dir: dir, router: domicile_console::router(Arc::clone(&cell)), cell, demo, writer }
@@ -133,6 +137,15 @@ impl Bed {
             request = request.header(header::COOKIE, cookie);
         }
         self.send(request.body(Body::from(form.to_owned())).expect("a request")).await
+    }
+
+    /// Signs in with an e-mail address and a password.
+    pub async fn sign_in_as(&self, email: &str, password: &str, cookie: Option<&str>) -> Page {
+        let form: String = form_urlencoded::Serializer::new(String::new())
+            .append_pair("email", email)
+            .append_pair("password", password)
+            .finish();
+        self.post("/sign-in", cookie, &form).await
     }
 
     /// Signs in with the demo's token; gives the cookie.

@@ -3,4 +3,5 @@
 mod bed;
 
 mod pages;
+mod people;
 mod sessions;

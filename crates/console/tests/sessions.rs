@@ -57,7 +57,7 @@ async fn a_session_is_new_at_each_sign_in_and_ends_at_sign_out() {
 async fn a_session_ends_with_its_token() {
     let bed = Bed::new();
     let cookie = bed.sign_in().await;
-    let scope = bed.cell.control.token_of(&bed.demo.token).expect("reads").expect("is known");
+    let scope = bed.cell.control.scope_of_token(&bed.demo.token).expect("reads").expect("is known");
     bed.cell.control.revoke_token(&Actor::Operator, &bed.demo.id, &scope.id).expect("revokes");
     assert_eq!(bed.get("/", Some(&cookie)).await.status, StatusCode::SEE_OTHER);
     assert_eq!(bed.get("/live", Some(&cookie)).await.status, StatusCode::NO_CONTENT);

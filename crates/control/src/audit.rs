@@ -146,8 +146,23 @@ impl View<'_> {
         filter: &AuditFilter,
         page: &Page,
     ) -> Result<Listed<AuditEntry>, ControlError> {
-        let mut values = vec![self.workspace_number(workspace)?.to_value()];
-        let mut from = "audit WHERE workspace = ?1".to_owned();
+        let values = vec![self.workspace_number(workspace)?.to_value()];
+        self.trail("audit WHERE workspace = ?1", values, filter, page)
+    }
+
+    /// A page of the trail of the cell itself: accounts, their people, entitlements and identity providers.
+    pub fn audit_of_cell(&self, filter: &AuditFilter, page: &Page) -> Result<Listed<AuditEntry>, ControlError> {
+        self.trail("audit WHERE workspace IS NULL", Vec::new(), filter, page)
+    }
+
+    fn trail(
+        &self,
+        from: &str,
+        mut values: Vec<Column>,
+        filter: &AuditFilter,
+        page: &Page,
+    ) -> Result<Listed<AuditEntry>, ControlError> {
+        let mut from = from.to_owned();
         let wanted: [(&str, Column); 6] = [
             ("resource_id =", filter.resource_id.to_value()),
             ("resource_kind =", filter.resource_kind.to_value()),

@@ -417,6 +417,18 @@ fn write_keys_from_elsewhere_are_kept_and_belong_to_one_source() {
         assert_eq!(steps(&plan), ["change sources.web"]);
         assert_eq!(keys(&bed), ["fromElsewhere2"]);
 
+        // One that was switched off is not exported, and is on again when the document has it.
+        let id = bed.store.current().load().sources.values().next().expect("a source").id.clone();
+        bed.store.add_write_key(&BY, &bed.workspace.id, &id).expect("makes a key");
+        bed.store.enable_write_key(&BY, &bed.workspace.id, &id, "fromElsewhere2", false).expect("switches it off");
+        let workspace = &bed.workspace.id;
+        let exported = bed.store.view(|view| view.export_configuration(workspace, true)).expect("exports").document;
+        assert_eq!(exported["sources"]["web"]["writeKeys"].as_array().map(Vec::len), Some(1));
+        assert!(!Value::Object(exported).to_string().contains("fromElsewhere2"));
+        assert_eq!(steps(&apply(&bed, &with("web", json!(["fromElsewhere2"])))), ["change sources.web"]);
+        let snapshot = bed.store.current().load();
+        assert!(snapshot.source(&id).expect("is there").write_keys.iter().all(|key| key.enabled));
+
         for (source, key, conflict, what) in [
             ("other", "fromElsewhere2", true, "the write key `fromElse…` is that of another source of this cell"),
             ("other", "aus_0123", true, "is a write key of region `au-east`"),
@@ -546,6 +558,21 @@ fn every_fault_is_told_with_the_path_of_what_is_wrong() {
 }
 
 #[test]
+fn an_empty_list_of_warehouses_connects_none_and_no_list_leaves_them() {
+    each(|bed| {
+        let mut document = whole(&bed);
+        apply(&bed, &document);
+        let connected = |bed: &Bed| export(bed, &bed.workspace.id).document["sources"]["web"]["warehouses"].clone();
+        document["sources"]["web"].as_object_mut().expect("an object").remove("warehouses");
+        assert_eq!(apply(&bed, &document).steps, []);
+        assert_eq!(connected(&bed), json!(["Reports"]));
+        document["sources"]["web"]["warehouses"] = json!([]);
+        assert_eq!(steps(&apply(&bed, &document)), ["change sources.web"]);
+        assert_eq!(connected(&bed), json!([]));
+    });
+}
+
+#[test]
 fn a_type_never_changes() {
     let bed = Bed::sqlite();
     let mut document = whole(&bed);
@@ -562,6 +589,23 @@ fn a_flood_of_faults_is_told_in_part() {
     let many: Map<String, Value> = (0..10_000).map(|n| (format!("s{n}"), json!({}))).collect();
     let document = json!({ "workspace": { "region": bed.store.region().as_str() }, "sources": many });
     assert_eq!(faults(&bed, &document, &APPLY).len(), 100);
+    // Each by a rule of the store, and not by its form.
+    let many: Map<String, Value> = (0..10_000).map(|n| (format!("S {n}"), json!({ "type": "server" }))).collect();
+    let document = json!({ "workspace": { "region": bed.store.region().as_str() }, "sources": many });
+    assert_eq!(faults(&bed, &document, &APPLY).len(), 100);
+}
+
+#[test]
+fn what_is_beyond_measure_is_refused_before_it_is_begun() {
+    let bed = Bed::sqlite();
+    let many: Map<String, Value> = (0..100_001).map(|n| (format!("k:v{n}"), json!({}))).collect();
+    let document = json!({ "workspace": { "region": bed.store.region().as_str() }, "labels": many });
+    let told = faults(&bed, &document, &APPLY);
+    assert_eq!((told.len(), told[0].what.as_str()), (1, "the document has 100001 things"));
+    let long = "x".repeat(1 << 20);
+    let document = json!({ "workspace": { "region": bed.store.region().as_str() }, long: {} });
+    let told = faults(&bed, &document, &APPLY);
+    assert!(format!("{told:?}").len() < 10_000);
 }
 
 #[test]

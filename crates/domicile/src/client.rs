@@ -43,10 +43,19 @@ pub struct Cell {
 impl CellArgs {
     /// The cells meant, in the order of the topology.
     pub fn cells(&self) -> Result<Vec<Cell>, Failure> {
+        self.cells_in("demo.json")
+    }
+
+    /// The cells meant, with the tokens of who runs them.
+    pub fn operated_cells(&self) -> Result<Vec<Cell>, Failure> {
+        self.cells_in("operator.json")
+    }
+
+    fn cells_in(&self, file: &str) -> Result<Vec<Cell>, Failure> {
         if let Some(url) = &self.cell {
             return Ok(vec![Cell { name: url.clone(), client: Client::new(url, self.token.as_deref())? }]);
         }
-        let file = self.data.join("demo.json");
+        let file = self.data.join(file);
         let text = std::fs::read_to_string(&file).map_err(|error| {
             let text = format!(
                 "{}: {error}\n  mend: start `domicile up` with this data folder, name another by --data, or a cell by --cell and --token",
@@ -54,9 +63,9 @@ impl CellArgs {
             );
             Failure::Unreached(text)
         })?;
-        let demo: Value = serde_json::from_str(&text)
+        let known: Value = serde_json::from_str(&text)
             .map_err(|error| Failure::usage(format!("{}:{}: not JSON: {error}", file.display(), error.line())))?;
-        let regions = demo["regions"].as_object().into_iter().flatten();
+        let regions = known["regions"].as_object().into_iter().flatten();
         let mut cells = Vec::new();
         for (name, region) in regions.filter(|(name, _)| self.region.as_ref().is_none_or(|wanted| wanted == *name)) {
             let (Some(api), token) = (region["api"].as_str(), region["token"].as_str()) else { continue };
@@ -96,14 +105,28 @@ impl Client {
     }
 
     pub async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, Failure> {
-        let limits = Limits { connect: Duration::from_secs(5), whole: Duration::from_secs(30), answer_bytes: 64 << 20 };
+        self.send_with(method, path, body, &HeaderMap::new(), Duration::from_secs(30)).await
+    }
+
+    /// With headers besides, and for what may take longer.
+    pub async fn send_with(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        more: &HeaderMap,
+        whole: Duration,
+    ) -> Result<Answer, Failure> {
+        let limits = Limits { connect: Duration::from_secs(5), whole, answer_bytes: 256 << 20 };
         // A kept connection may have been closed by the server: then a new one is tried once.
         for fresh in [false, true] {
             let mut line = match self.line.take().filter(|_| !fresh) {
                 Some(line) => line,
                 None => self.connect(&limits).await?,
             };
-            match line.send(self.request(&method, path, body.clone())?, &limits).await {
+            let mut request = self.request(&method, path, body.clone())?;
+            request.headers_mut().extend(more.clone());
+            match line.send(request, &limits).await {
                 Ok(answer) => {
                     self.line = Some(line);
                     return Ok(answer);
@@ -125,7 +148,8 @@ impl Client {
         }
     }
 
-    fn refused(&self, path: &str, answer: &Answer) -> Failure {
+    /// A refusal as the command's failure.
+    pub fn refused(&self, path: &str, answer: &Answer) -> Failure {
         let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = value["errors"][0]["message"].as_str().unwrap_or("it does not say why");
         let text = format!("{}{path}: {}: {said}", self.base, answer.status);

@@ -1,5 +1,6 @@
 //! The program: one file per command, and the only place where the parts are wired together.
 
+mod apply;
 mod balance;
 mod catalog;
 mod cell;
@@ -7,9 +8,12 @@ mod client;
 mod configuration;
 mod demo;
 mod exit;
+mod export;
 mod logging;
 mod look;
+mod operator;
 mod part;
+mod plan;
 mod points;
 mod router;
 mod send;
@@ -36,8 +40,16 @@ enum Command {
     Send(send::SendArgs),
     /// Watch events as they are decided, or show the whole life of one
     Tail(tail::TailArgs),
+    /// Show what a workspace file would change; exit 1 when it would change something
+    Plan(plan::PlanArgs),
+    /// Make a workspace what a file says: all of it, or nothing
+    Apply(apply::ApplyArgs),
+    /// Write a workspace's configuration as a file
+    Export(export::ExportArgs),
     /// Show the balance sheet; exit 1 when it does not add up
     Balance(balance::BalanceArgs),
+    /// Accounts, entitlements, people and sign-in providers of a cell, for who runs it
+    Operator(operator::OperatorArgs),
     /// Show sources, destinations and warehouses with their regional endpoints
     Catalog(catalog::CatalogArgs),
 }
@@ -49,7 +61,11 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(args),
         Command::Send(args) => send::run(args),
         Command::Tail(args) => tail::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Apply(args) => apply::run(args),
+        Command::Export(args) => export::run(args),
         Command::Balance(args) => balance::run(args),
+        Command::Operator(args) => operator::run(args),
         Command::Catalog(args) => catalog::run(args),
     };
     match done {

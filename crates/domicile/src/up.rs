@@ -1,10 +1,10 @@
 //! `domicile up`: everything in one process.
 
 use crate::cell::{Cell, Plan};
-use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::look::look_at;
 use crate::points::{Doors, bind, record_metrics, settings};
+use crate::{demo, operator};
 use clap::Args;
 use domicile_api::Addresses;
 use domicile_control::PostgresUrl;
@@ -148,6 +148,7 @@ async fn serve(
             },
         })?);
     }
+    operator::write_file(&args.data, &world, &cells, &addresses)?;
     let demo = if args.no_demo { None } else { Some(demo::make(&args.data, &world, &cells, &addresses)?) };
     let doors = Doors::open(bound, &world, &topology, &cells, doors, &addresses, metrics);
     announce(&topology, &ports, scheme, &urls, demo.as_ref());

@@ -1,5 +1,7 @@
 //! The program as an operator meets it when something is wrong: the exit code, what is said, and that nothing is changed.
 
+mod configuration;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

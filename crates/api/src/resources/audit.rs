@@ -1,11 +1,9 @@
 //! The audit trail, newest first: who changed or looked at what.
 
-use crate::answer::ApiError;
-use crate::cell::Cell;
 use crate::contract::{
-    Answer, Ask, ID, Needs, Object, Operation, PAGINATED, Schema, any_text, get, list, may, need, text,
+    Answer, Ask, Field, ID, Needs, Object, Operation, PAGINATED, Schema, any_text, get, list, may, need, text,
 };
-use domicile_control::{AuditEntry, AuditFilter, View};
+use domicile_control::{AuditEntry, AuditFilter, Listed};
 use domicile_event::{Stamp, parse_time};
 use domicile_world::Millis;
 use serde_json::{Value, json};
@@ -39,29 +37,48 @@ pub(crate) static OPERATIONS: &[Operation] = &[get(
      changed or deleted.",
 )
 .needs(&[Needs::Owner])
-.query(&[
+.query(WANTED)
+.paged()
+.data(&MANY)
+.view(|view, _, ask| {
+    let page = view.audit(ask.caller.workspace(), &wanted(ask), &ask.page.newest_first())?;
+    Ok(trail(ask, &page))
+}), get(
+    "listAuditEventsOfCell",
+    "/operator/audit-events",
+    "The trail of the cell itself, newest first: accounts, their people, entitlements, identity providers.",
+)
+.needs(&[Needs::Operator])
+.query(WANTED)
+.paged()
+.data(&MANY)
+.view(|view, _, ask| {
+    let page = view.audit_of_cell(&wanted(ask), &ask.page.newest_first())?;
+    Ok(trail(ask, &page))
+})];
+
+const WANTED: &[Field] = &[
     may("startTime", Schema::Time).about("From this moment on."),
     may("endTime", Schema::Time).about("Before this moment."),
     may("resourceId", ID),
     may("resourceType", text(100)).about("For example `source`."),
-])
-.paged()
-.data(&MANY)
-.view(trail)];
+];
 
-fn trail(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+fn wanted(ask: &Ask) -> AuditFilter {
     let time = |name: &str| ask.query(name).and_then(parse_time).map(Millis);
-    let filter = AuditFilter {
+    AuditFilter {
         resource_id: ask.query("resourceId").map(str::to_owned),
         resource_kind: ask.query("resourceType").map(str::to_ascii_lowercase),
         from: time("startTime"),
         until: time("endTime"),
         ..AuditFilter::default()
-    };
-    let page = view.audit(ask.caller.workspace(), &filter, &ask.page.newest_first())?;
-    let pagination = ask.page.told_newest_first(&page);
+    }
+}
+
+fn trail(ask: &Ask, page: &Listed<AuditEntry>) -> Answer {
+    let pagination = ask.page.told_newest_first(page);
     let events: Vec<_> = page.rows.iter().rev().map(shown).collect();
-    Ok(Answer::of(json!({ "events": events, "pagination": pagination })))
+    Answer::of(json!({ "events": events, "pagination": pagination }))
 }
 
 fn shown(entry: &AuditEntry) -> Value {

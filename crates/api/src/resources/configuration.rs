@@ -187,7 +187,7 @@ fn refused(error: ConfigurationError) -> ApiError {
     let conflict = faults.iter().all(|fault| fault.kind == FaultKind::Conflict);
     let told = |fault: ConfigurationFault| {
         let ConfigurationFault { field, what, why, mend, kind } = fault;
-        let message = format!("{field} {what}; {mend}");
+        let message = format!("{field} {what}; {mend}").trim_start().to_owned();
         (field, message, json!({ "what": what, "why": why, "mend": mend, "unknownName": kind == FaultKind::Unknown }))
     };
     ApiError::unfit_document(faults.into_iter().map(told).collect(), conflict)

@@ -25,8 +25,7 @@ static NEW_PROVIDER: Object = Object {
         may("clientSecret", text(1_000)).about("Sealed, and never read back."),
         need("domains", DOMAINS).about("E-mail domains that it is believed about. A domain is one account's."),
         may("country", COUNTRY).about(
-            "Where it stands. The border asks, unless the operator's networks say it; the region's own country when it is \
-             not given.",
+            "Where it stands. The border lets nobody sign in by it without, unless the operator's networks say it.",
         ),
     ],
 };

@@ -191,6 +191,9 @@ impl Applying<'_, '_, '_> {
                 if self.document.items[place].kind != kind {
                     continue;
                 }
+                if self.faults.are_enough() {
+                    return Ok(());
+                }
                 let parent = match self.document.items[place].parent {
                     None => None,
                     Some(parent) => match written.get(&parent) {

@@ -6,6 +6,8 @@ use crate::ControlError;
 
 /// Faults that are told at once.
 const FAULTS_MAX: usize = 100;
+/// Of a path that is told. Names are short; a document may hold longer ones.
+const PATH_CHARS_MAX: usize = 1_000;
 
 /// One thing that is wrong with a document. It holds no value of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +46,20 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn add(&mut self, fault: ConfigurationFault) {
+    pub(crate) fn add(&mut self, mut fault: ConfigurationFault) {
         self.count += 1;
-        if self.told.len() < FAULTS_MAX {
+        if let Some((end, _)) = fault.field.char_indices().nth(PATH_CHARS_MAX) {
+            fault.field.truncate(end);
+            fault.field.push('…');
+        }
+        if !self.are_enough() {
             self.told.push(fault);
         }
+    }
+
+    /// Whether no more would be told.
+    pub(crate) fn are_enough(&self) -> bool {
+        self.told.len() >= FAULTS_MAX
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -51,7 +51,11 @@ pub(crate) fn is_as_wanted(item: &Item, here: &Here, prune: bool) -> bool {
         };
         match (item.fields.get(field.name), field.absent) {
             (None, Absent::Stays) => true,
-            (Some(wanted), Absent::Stays) => is_same_set(wanted, &is, field.name == "writeKeys" && !prune),
+            // A source has a key in any case.
+            (Some(wanted), Absent::Stays) if field.name == "writeKeys" => {
+                is_same_set(wanted, &is, !prune || is_nothing(wanted))
+            }
+            (Some(wanted), Absent::Stays) => is_same_set(wanted, &is, false),
             (None, _) => is_nothing(&is),
             (Some(wanted), _) => *wanted == is,
         }
@@ -82,5 +86,5 @@ fn is_same_set(wanted: &Value, is: &Value, more_is_fine: bool) -> bool {
         value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
     };
     let (wanted, is) = (set(wanted), set(is));
-    if more_is_fine || wanted.is_empty() { wanted.is_subset(&is) } else { wanted == is }
+    if more_is_fine { wanted.is_subset(&is) } else { wanted == is }
 }

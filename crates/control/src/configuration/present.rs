@@ -223,7 +223,8 @@ pub(crate) fn source_fields(source: &SourceRecord, linked: &Linked) -> Map<Strin
         ("settings", Value::Object(source.settings.clone())),
         ("trackingPlan", json!(linked.plan.first())),
     ]);
-    let keys: Vec<&str> = source.write_keys.iter().map(|key| key.key.as_str()).collect();
+    let on = source.write_keys.iter().filter(|key| key.enabled);
+    let keys: Vec<&str> = on.map(|key| key.key.as_str()).collect();
     fields.insert("warehouses".to_owned(), json!(warehouses));
     fields.insert("writeKeys".to_owned(), json!(keys));
     fields

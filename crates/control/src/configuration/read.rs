@@ -6,6 +6,9 @@ use domicile_region::{nearest, shown};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 
+/// Things of one document: they are one transaction, and other changes wait for it.
+const THINGS_MAX: usize = 100_000;
+
 /// A document whose form is right.
 pub(crate) struct Document {
     pub(crate) workspace: Map<String, Value>,
@@ -41,7 +44,18 @@ impl Document {
         for kind in Kind::TOP {
             reading.section(kind, None, document, "");
         }
-        Self { workspace, items: reading.items, sections: reading.sections }
+        let (items, sections) = (reading.items, reading.sections);
+        let things = items.iter().filter(|item| item.kind.identity() != Identity::Only).count();
+        if things > THINGS_MAX {
+            faults.add(ConfigurationFault {
+                field: String::new(),
+                what: format!("the document has {things} things"),
+                why: "all of a document is one change, and other changes of the cell wait for it".to_owned(),
+                mend: format!("give at most {THINGS_MAX}, and the others in a second document"),
+                kind: FaultKind::Wrong,
+            });
+        }
+        Self { workspace, items, sections }
     }
 
     pub(crate) fn has_section(&self, kind: Kind, parent: Option<usize>) -> bool {

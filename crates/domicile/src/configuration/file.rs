@@ -28,6 +28,8 @@ pub struct Told {
     pub what: String,
     pub why: String,
     pub mend: String,
+    /// Whether the name is wrong, and not what stands there.
+    pub name: bool,
 }
 
 /// A file that could be read.
@@ -94,8 +96,8 @@ impl WorkspaceFile {
     pub fn placed(&self, told: &[Told]) -> Faults {
         let mut faults: Vec<Fault> = told
             .iter()
-            .map(|Told { field, what, why, mend }| {
-                let Place { line, column } = place(&self.root, field);
+            .map(|Told { field, what, why, mend, name }| {
+                let Place { line, column } = place(&self.root, field, *name);
                 let at = if field.is_empty() { String::new() } else { format!("{field}: ") };
                 Fault { line, column, what: format!("{at}{what}"), why: why.clone(), mend: mend.clone() }
             })
@@ -106,14 +108,15 @@ impl WorkspaceFile {
 }
 
 /// Where `path` stands: a text's own place, else the place of its name. What is not there is where its parent is named.
-fn place(root: &Node, path: &str) -> Place {
-    find(root, path, root.at)
+/// `name`: the place of the name is wanted in any case.
+fn place(root: &Node, path: &str, name: bool) -> Place {
+    find(root, path, root.at, name)
 }
 
 /// `path` below a node whose name stands at `named`.
-fn find(node: &Node, path: &str, named: Place) -> Place {
+fn find(node: &Node, path: &str, named: Place, name: bool) -> Place {
     if path.is_empty() {
-        return if matches!(node.value, Yaml::Text(_)) { node.at } else { named };
+        return if matches!(node.value, Yaml::Text(_)) && !name { node.at } else { named };
     }
     match &node.value {
         Yaml::Map(pairs) => {
@@ -124,12 +127,12 @@ fn find(node: &Node, path: &str, named: Place) -> Place {
                 Some((key, node, rest))
             });
             let longest = fits.max_by_key(|(key, ..)| key.text.len());
-            longest.map_or(named, |(key, node, rest)| find(node, rest, key.at))
+            longest.map_or(named, |(key, node, rest)| find(node, rest, key.at, name))
         }
         Yaml::List(items) => {
             let (index, rest) = path.split_once('.').unwrap_or((path, ""));
             let item = index.parse().ok().and_then(|index: usize| items.get(index));
-            item.map_or(named, |node| find(node, rest, node.at))
+            item.map_or(named, |node| find(node, rest, node.at, name))
         }
         _ => named,
     }
@@ -244,9 +247,11 @@ mod tests {
             ("sources.my.site.destinations.Hook. One.settings.none.deeper", (10, 9)),
             ("nothing.like.it", (1, 1)),
         ] {
-            let at = place(&file.root, field);
+            let at = place(&file.root, field, false);
             assert_eq!((at.line, at.column), expected, "{field}");
         }
+        let at = place(&file.root, "sources.web.type", true);
+        assert_eq!((at.line, at.column), (5, 5));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod rudderstack;
 mod segment;
 
-use domicile_catalog::{Catalog, Detail, Entry, Kind};
+use domicile_catalog::{Catalog, Detail, Entry, Kind, Setting, SettingType};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub enum System {
 }
 
 /// Something of the file that is not in the document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Skipped {
     /// `destination Amplitude of source web`.
     pub what: String,
@@ -50,6 +50,39 @@ pub fn read(system: System, text: &str) -> Result<Imported, String> {
     }
 }
 
+/// Exports leave passwords out. Those that a thing can't be without are taken from the environment, from the variable that
+/// an export of ours would name: `REPORTS_PASSWORD` for the password of warehouse `Reports`.
+pub fn fill_secrets(document: &mut Map<String, Value>, environment: &dyn Fn(&str) -> Option<String>) {
+    let Some(Value::Object(warehouses)) = document.get_mut("warehouses") else { return };
+    for (name, warehouse) in warehouses {
+        let entry = warehouse["type"].as_str().and_then(|of| Catalog::get().find(Kind::Warehouse, of));
+        let Some(Value::Object(given)) = warehouse.get_mut("settings") else { continue };
+        let missing = entry.map(|entry| entry.missing_settings(given)).unwrap_or_default();
+        let secret = |setting: &&&Setting| setting.secret || setting.setting_type == SettingType::Password;
+        let missing: Vec<&str> = missing.iter().filter(secret).map(|setting| setting.name.as_str()).collect();
+        for setting in missing {
+            let path = ["warehouses", name, "settings", setting].map(str::to_owned);
+            let variable = super::write::variable(&path, &mut HashSet::new());
+            given.extend(environment(&variable).map(|value| (setting.to_owned(), Value::String(value))));
+        }
+    }
+}
+
+/// Takes the thing at a path (`sources.web.destinations.Hook`) out of a document. Whether it was there.
+pub fn take_out(document: &mut Map<String, Value>, path: &str) -> bool {
+    // A name may hold a dot itself: the longest that fits is meant.
+    let fits =
+        |key: &&String| path.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let Some(key) = document.keys().filter(fits).max_by_key(|key| key.len()).cloned() else { return false };
+    match path[key.len()..].strip_prefix('.') {
+        None => document.remove(&key).is_some(),
+        Some(rest) => match document.get_mut(&key) {
+            Some(Value::Object(inner)) => take_out(inner, rest),
+            _ => false,
+        },
+    }
+}
+
 /// A document under construction.
 #[derive(Default)]
 struct Taking {
@@ -63,6 +96,17 @@ impl Taking {
     fn skip(&mut self, what: String, why: impl Into<String>) {
         let what = what.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
         self.skipped.push(Skipped { what, why: why.into() });
+    }
+
+    /// Whether a destination is switched on: one that has no connector yet is kept for when it has.
+    fn enabled(&mut self, entry: &Entry, what: &str, enabled: bool) -> bool {
+        match entry.why_not_ready().filter(|_| enabled) {
+            Some(why) => {
+                self.skip(format!("{what} is taken over switched off"), why);
+                false
+            }
+            None => enabled,
+        }
     }
 
     /// Puts a thing into a section under a name like `name`; gives the name.
@@ -104,11 +148,12 @@ fn source_type(named: &[&str]) -> Result<&'static str, String> {
     }
 }
 
-/// The catalog's entry for something that events go to, or why it can't be used.
+/// The catalog's entry for something that events go to, or why there can be none.
 fn entry_of(kind: Kind, named: &[&str]) -> Result<&'static Entry, String> {
     let entry = named.iter().find_map(|name| Catalog::get().find(kind, name));
     let entry = entry.ok_or_else(|| format!("the catalog has no such {kind}"))?;
-    let known = entry.ready || kind == Kind::Warehouse && entry.settings.is_some();
+    // Of a warehouse whose settings are not known, it is not known either which of them are secret.
+    let known = kind == Kind::Destination || entry.settings.is_some();
     if known { Ok(entry) } else { Err(entry.why_not_ready().unwrap_or_else(|| "it can't be made".to_owned())) }
 }
 
@@ -121,8 +166,9 @@ fn known_settings(entry: &Entry, given: &Map<String, Value>) -> (Map<String, Val
         Value::Object(fields) => !fields.is_empty(),
         _ => true,
     };
+    let is_known = |name: &str| entry.settings.is_none() || entry.setting(name).is_some() || name == "country";
     let (known, others): (Vec<_>, Vec<_>) =
-        given.iter().filter(|(_, value)| says(value)).partition(|(name, _)| entry.setting(name).is_some());
+        given.iter().filter(|(_, value)| says(value)).partition(|(name, _)| is_known(name));
     let known = known.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     (known, others.into_iter().map(|(name, _)| name.clone()).collect())
 }
@@ -171,14 +217,44 @@ mod tests {
             ("", "1:0: this is not JSON, or it is nested too deep"),
             ("{\n  \"sources\": [", "2:14: this is not JSON, or it is nested too deep"),
             ("7", "a Segment export is an object or a list of answers"),
-            ("{}", "it has none of: sources, destinations, warehouses, functions, trackingPlans, transformations, labels"),
-            ("{\"data\": 7}", "it has none of: sources, destinations, warehouses, functions, trackingPlans, transformations, labels"),
+            (
+                "{}",
+                "it has none of: sources, destinations, warehouses, functions, trackingPlans, transformations, labels",
+            ),
+            (
+                "{\"data\": 7}",
+                "it has none of: sources, destinations, warehouses, functions, trackingPlans, transformations, labels",
+            ),
         ] {
             assert_eq!(read(System::Segment, text).err().as_deref(), Some(expected), "{text}");
         }
         let deep = "[".repeat(100_000);
         assert!(read(System::Segment, &deep).is_err());
-        assert_eq!(read(System::Rudderstack, "{}").err().as_deref(), Some("it has no `sources`; is it a workspaceConfig.json?"));
+        assert_eq!(
+            read(System::Rudderstack, "{}").err().as_deref(),
+            Some("it has no `sources`; is it a workspaceConfig.json?")
+        );
+    }
+
+    #[test]
+    fn a_password_that_an_export_leaves_out_comes_from_the_environment() {
+        let text = json!({ "warehouses": [{ "metadata": { "slug": "postgres" }, "settings": { "name": "My reports", "hostname": "h" } }] });
+        let mut imported = read(System::Segment, &text.to_string()).expect("reads");
+        fill_secrets(&mut imported.document, &|name| (name == "MY_REPORTS_PASSWORD").then(|| "s3cret".to_owned()));
+        let warehouse = &imported.document["warehouses"]["My reports"];
+        assert_eq!(warehouse["settings"], json!({ "hostname": "h", "password": "s3cret" }));
+    }
+
+    #[test]
+    fn a_thing_is_taken_out_by_its_path_also_when_names_hold_dots() {
+        let document = json!({ "sources": { "web": { "destinations": { "A": 1, "A. B": 2 } } } });
+        let mut document = document.as_object().expect("an object").clone();
+        assert!(take_out(&mut document, "sources.web.destinations.A. B"));
+        assert!(!take_out(&mut document, "sources.web.destinations.C"));
+        assert!(!take_out(&mut document, "sources.app"));
+        assert_eq!(document["sources"]["web"]["destinations"], json!({ "A": 1 }));
+        assert!(take_out(&mut document, "sources.web"));
+        assert_eq!(document["sources"], json!({}));
     }
 
     #[test]

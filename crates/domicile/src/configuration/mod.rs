@@ -4,7 +4,9 @@
 //! (`domicile_control::configuration`); here a file becomes the document that the cell takes, and the cell's answer
 //! becomes lines for people, with the places of the file.
 
+pub mod ask;
 pub mod file;
 pub mod import;
 pub mod reference;
+pub mod show;
 pub mod write;

@@ -35,7 +35,10 @@ pub fn workspace_file(document: &Map<String, Value>, secrets: &[Vec<String>], ma
     let _ = writeln!(text, "# at {at} from {}, configuration version {version}.", one_line(cell));
     let _ = writeln!(text, "# `domicile plan -f` shows what it would change, `domicile apply -f` changes it.");
     if !variables.is_empty() {
-        let _ = writeln!(text, "#\n# Secrets are not exported. Without one in the file it stays as it is; to set it, set the variable:");
+        let _ = writeln!(
+            text,
+            "#\n# Secrets are not exported. Without one in the file it stays as it is; to set it, set the variable:"
+        );
         for name in &variables {
             let _ = writeln!(text, "#   {name}");
         }
@@ -76,8 +79,16 @@ fn put(document: &mut Value, path: &[String], value: Value) {
 }
 
 /// `sources.web.destinations.Hook.settings.sharedSecret` → `WEB_HOOK_SHARED_SECRET`; no two alike.
-fn variable(path: &[String], taken: &mut HashSet<String>) -> String {
-    const SECTIONS: [&str; 5] = ["sources", "destinations", "warehouses", "functions", "settings"];
+pub fn variable(path: &[String], taken: &mut HashSet<String>) -> String {
+    const SECTIONS: [&str; 7] = [
+        "sources",
+        "destinations",
+        "warehouses",
+        "functions",
+        "transformations",
+        "settings",
+        "hashPropertiesConfiguration",
+    ];
     let mut name = String::new();
     for (place, part) in path.iter().enumerate() {
         // Names and sections take turns: a source may be called `settings`.
@@ -134,10 +145,62 @@ mod tests {
     #[test]
     fn what_is_written_reads_back_as_it_was() {
         let odd = [
-            "", " ", "a", " a ", "true", "NO", "null", "~", "12", "1.5", "1e3", "0x1f", "-", "- a", "a: b", "a #b", "#a",
-            "[a", "{a}", "*a", "&a", "!a", "%a", "@a", "`a`", "'", "\"", "\\", "a\nb", "a\nb\n", "\n", "a\n\n\n", "\ta",
-            "  a\n b", "a\r\nb", "${env:A}", "$${file:x}", "${a}", "\u{feff}x", "\u{85}", "\u{2028}", "\u{7f}", "\u{1}",
-            "\u{202e}rtl", "ключ", "🦀", "2027-06-30", "---", "...", "? a", "| a", "> a", "a:", ":a", "=", "<<",
+            "",
+            " ",
+            "a",
+            " a ",
+            "true",
+            "NO",
+            "null",
+            "~",
+            "12",
+            "1.5",
+            "1e3",
+            "0x1f",
+            "-",
+            "- a",
+            "a: b",
+            "a #b",
+            "#a",
+            "[a",
+            "{a}",
+            "*a",
+            "&a",
+            "!a",
+            "%a",
+            "@a",
+            "`a`",
+            "'",
+            "\"",
+            "\\",
+            "a\nb",
+            "a\nb\n",
+            "\n",
+            "a\n\n\n",
+            "\ta",
+            "  a\n b",
+            "a\r\nb",
+            "${env:A}",
+            "$${file:x}",
+            "${a}",
+            "\u{feff}x",
+            "\u{85}",
+            "\u{2028}",
+            "\u{7f}",
+            "\u{1}",
+            "\u{202e}rtl",
+            "ключ",
+            "🦀",
+            "2027-06-30",
+            "---",
+            "...",
+            "? a",
+            "| a",
+            "> a",
+            "a:",
+            ":a",
+            "=",
+            "<<",
         ];
         let values: Map<String, Value> =
             odd.iter().map(|text| ((*text).to_owned(), json!([text, { *text: text }]))).collect();
@@ -153,8 +216,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_named_by_the_variable_to_set() {
-        let document = json!({ "sources": { "web": { "destinations": { "My Hook": { "settings": { "url": "u" } } } } } });
-        let path = ["sources", "web", "destinations", "My Hook", "settings", "sharedSecret"].map(str::to_owned).to_vec();
+        let document =
+            json!({ "sources": { "web": { "destinations": { "My Hook": { "settings": { "url": "u" } } } } } });
+        let path =
+            ["sources", "web", "destinations", "My Hook", "settings", "sharedSecret"].map(str::to_owned).to_vec();
         let text = workspace_file(document.as_object().expect("an object"), std::slice::from_ref(&path), &MADE);
         assert!(text.contains("sharedSecret: ${env:WEB_MY_HOOK_SHARED_SECRET}"), "{text}");
         let file = read(&text);

@@ -55,7 +55,7 @@ impl Writer<'_, '_> {
         Ok((record.id.to_string(), present::source_fields(&record, &linked), Map::new()))
     }
 
-    /// Sees to it that the source has the keys that the document lists. A new source has only these.
+    /// Sees to it that the source has the keys that the document lists, switched on. A new source has only these.
     fn write_keys(&mut self, item: &Item, is_new: bool, record: SourceRecord) -> Result<SourceRecord, ControlError> {
         let Some(wanted) = item.fields.get("writeKeys").and_then(Value::as_array) else { return Ok(record) };
         let wanted: Vec<&str> = wanted.iter().filter_map(Value::as_str).collect();
@@ -63,11 +63,15 @@ impl Writer<'_, '_> {
             return Ok(record);
         }
         let made = record.write_keys.clone();
-        for key in wanted.iter().filter(|key| made.iter().all(|made| made.key != **key)) {
-            self.change.keep_write_key(self.workspace, &record.id, key)?;
+        for key in &wanted {
+            match made.iter().find(|made| made.key == **key) {
+                Some(_) => self.change.enable_write_key(self.workspace, &record.id, key, true)?,
+                None => self.change.keep_write_key(self.workspace, &record.id, key)?,
+            };
         }
         if is_new || self.prune {
-            for key in made.iter().filter(|made| !wanted.contains(&made.key.as_str())) {
+            // One that is switched off is in no document.
+            for key in made.iter().filter(|made| made.enabled && !wanted.contains(&made.key.as_str())) {
                 self.change.delete_write_key(self.workspace, &record.id, &key.key)?;
             }
         }

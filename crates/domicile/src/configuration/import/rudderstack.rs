@@ -41,7 +41,10 @@ pub(super) fn read(value: &Value) -> Result<Imported, String> {
         take_source(source, &mut taking, &mut slugs);
     }
     for (name, value) in value.as_object().into_iter().flatten() {
-        let known = matches!(name.as_str(), "sources" | "region" | "settings" | "workspaceId" | "updatedAt" | "createdAt" | "id");
+        let known = matches!(
+            name.as_str(),
+            "sources" | "region" | "settings" | "workspaceId" | "updatedAt" | "createdAt" | "id"
+        );
         let count = value.as_array().map(Vec::len).or_else(|| value.as_object().map(Map::len)).unwrap_or(0);
         if !known && count > 0 {
             taking.skip(format!("{name} ({count})"), "a document does not hold these");
@@ -115,12 +118,14 @@ fn take_destination(
             if !others.is_empty() {
                 taking.skip(format!("settings of {what}: {}", others.join(", ")), "it has no such settings here");
             }
+            let enabled = taking.enabled(entry, &what, enabled);
             put_into(destinations, name, json!({ "type": entry.slug, "enabled": enabled, "settings": known }));
         }
     }
     let transformed = items(destination, "transformations").count();
     if transformed > 0 {
-        taking.skip(format!("transformations of destination {name} of source {source}"), "their code is not in the file");
+        taking
+            .skip(format!("transformations of destination {name} of source {source}"), "their code is not in the file");
     }
 }
 
@@ -192,11 +197,14 @@ mod tests {
             json!({ "hostname": "db.example.com", "database": "reports", "username": "rudder", "password": "imported-secret", "port": 5432 })
         );
         let told: Vec<&str> = imported.skipped.iter().map(|skipped| skipped.what.as_str()).collect();
-        assert_eq!(told, [
-            "settings of destination Orders (WEBHOOK) of source shop-web: headers",
-            "destination Analytics (GA4) of source shop-web",
-            "source Leads (Salesforce)",
-            "libraries (1)",
-        ]);
+        assert_eq!(
+            told,
+            [
+                "settings of destination Orders (WEBHOOK) of source shop-web: headers",
+                "destination Analytics (GA4) of source shop-web",
+                "source Leads (Salesforce)",
+                "libraries (1)",
+            ]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Segment's Public API: its answers as they are, several of them, or their merged `data`.
 
 use super::{Imported, Taking, copied, entry_of, items, known_settings, put_into, slug, source_type, text};
-use domicile_catalog::Kind;
+use domicile_catalog::{Detail, Entry, Kind};
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 
@@ -46,7 +46,10 @@ fn merge(merged: &mut Map<String, Value>, page: Value) {
     for (name, value) in data {
         // The answers about one thing name it in the singular.
         let name = match (name.as_str(), &value) {
-            ("source" | "destination" | "warehouse" | "function" | "trackingPlan" | "transformation", Value::Object(_)) => {
+            (
+                "source" | "destination" | "warehouse" | "function" | "trackingPlan" | "transformation",
+                Value::Object(_),
+            ) => {
                 format!("{name}s")
             }
             _ => name,
@@ -72,7 +75,7 @@ struct Import<'a> {
     slugs: HashSet<String>,
 }
 
-fn metadata<'a>(thing: &'a Value) -> [&'a str; 2] {
+fn metadata(thing: &Value) -> [&str; 2] {
     // Answers carry the catalog's entry; requests its id.
     let meta = &thing["metadata"];
     let slug = text(meta, "slug").or_else(|| text(thing, "metadataId")).unwrap_or_default();
@@ -97,7 +100,10 @@ impl<'a> Import<'a> {
             let mut fields = copied(plan, &[("type", "type"), ("description", "description")]);
             fields.entry("type").or_insert_with(|| json!("LIVE"));
             let rule = |rule: &Value| {
-                let mut rule = copied(rule, &[("type", "type"), ("key", "key"), ("jsonSchema", "jsonSchema"), ("version", "version")]);
+                let mut rule = copied(
+                    rule,
+                    &[("type", "type"), ("key", "key"), ("jsonSchema", "jsonSchema"), ("version", "version")],
+                );
                 rule.entry("version").or_insert_with(|| json!(1));
                 Value::Object(rule)
             };
@@ -177,7 +183,8 @@ impl<'a> Import<'a> {
             if !keys.is_empty() {
                 fields.insert("writeKeys".to_owned(), json!(keys));
             }
-            let labels = items(source, "labels").filter_map(|l| Some(format!("{}:{}", text(l, "key")?, text(l, "value")?)));
+            let labels =
+                items(source, "labels").filter_map(|l| Some(format!("{}:{}", text(l, "key")?, text(l, "value")?)));
             let labels: Vec<String> = labels.collect();
             for label in &labels {
                 let known = self.taking.sections.get("labels").is_some_and(|known| known.get(label).is_some());
@@ -194,7 +201,10 @@ impl<'a> Import<'a> {
                 let mut settings = settings.clone();
                 for forwards in ["forwardingViolationsTo", "forwardingBlockedEventsTo"] {
                     if settings.remove(forwards).is_some_and(|to| !to.is_null()) {
-                        self.taking.skip(format!("{forwards} of source {slug}"), "set it again by hand, with the source's slug");
+                        self.taking.skip(
+                            format!("{forwards} of source {slug}"),
+                            "set it again by hand, with the source's slug",
+                        );
                     }
                 }
                 fields.insert("schemaSettings".to_owned(), Value::Object(settings));
@@ -228,16 +238,13 @@ impl<'a> Import<'a> {
             };
             let (known, others) = known_settings(entry, &given);
             self.lost(&what, &others);
-            let enabled = destination["enabled"].as_bool().unwrap_or(true);
+            let enabled = self.taking.enabled(entry, &what, destination["enabled"].as_bool().unwrap_or(true));
             let mut fields = json!({ "type": entry.slug, "enabled": enabled, "settings": known });
             let filters = self.filters(destination);
             if filters.as_object().is_some_and(|filters| !filters.is_empty()) {
                 fields["filters"] = filters;
             }
-            for subscription in items(self.all, "subscriptions").filter(|of| belongs(of, destination)) {
-                let name = text(subscription, "name").unwrap_or("subscription");
-                self.taking.skip(format!("subscription {name} of {what}"), format!("`{}` has no actions here", entry.slug));
-            }
+            self.subscriptions(destination, entry, &what, &mut fields);
             if let Some(of) = self.taking.sections.get_mut("sources") {
                 put_into(&mut of[&source]["destinations"], name, fields);
             }
@@ -252,6 +259,29 @@ impl<'a> Import<'a> {
             put_into(&mut filters, title, Value::Object(copied(filter, &fields)));
         }
         filters
+    }
+
+    fn subscriptions(&mut self, destination: &Value, entry: &Entry, what: &str, fields: &mut Value) {
+        let actions = match &entry.detail {
+            Detail::Destination(detail) => detail.actions.as_slice(),
+            _ => &[],
+        };
+        for subscription in items(self.all, "subscriptions").filter(|of| belongs(of, destination)) {
+            let name = text(subscription, "name").unwrap_or("subscription");
+            let slug = text(subscription, "actionSlug").unwrap_or_default();
+            if actions.iter().all(|action| action.slug != slug) {
+                let why = format!("the catalog's `{}` has no such action", entry.slug);
+                self.taking.skip(format!("subscription {name} of {what}"), why);
+                continue;
+            }
+            let copies = [("trigger", "trigger"), ("enabled", "enabled"), ("settings", "settings")];
+            let mut subscription = copied(subscription, &copies);
+            subscription.insert("action".to_owned(), json!(slug));
+            if !fields["subscriptions"].is_object() {
+                fields["subscriptions"] = json!({});
+            }
+            put_into(&mut fields["subscriptions"], name, Value::Object(subscription));
+        }
     }
 
     fn transformations(&mut self) {
@@ -348,6 +378,7 @@ mod tests {
                         "settings": { "url": "https://hooks.example.com/orders", "sharedSecret": "imported-secret" },
                         "filters": { "No tests": { "if": "event = 'Test'", "actions": [{ "type": "DROP" }], "enabled": true } },
                     },
+                    "Amplitude": { "type": "amplitude", "enabled": false, "settings": { "apiKey": "imported-secret" } },
                 },
             })
         );
@@ -358,12 +389,13 @@ mod tests {
 
     #[test]
     fn what_can_not_be_taken_is_told_with_the_reason() {
-        let told: Vec<String> = sample().skipped.into_iter().map(|skipped| format!("{}: {}", skipped.what, skipped.why)).collect();
+        let told: Vec<String> =
+            sample().skipped.into_iter().map(|skipped| format!("{}: {}", skipped.what, skipped.why)).collect();
         assert_eq!(told.len(), 5, "{told:#?}");
         for (n, begin) in [
             "warehouse Lake: its connector does not exist yet",
             "source crm: ",
-            "destination Amplitude of source web: its connector does not exist yet",
+            "destination Amplitude of source web is taken over switched off: its connector does not exist yet",
             "destination Salesforce: its source is not in the file, or was not taken",
             "users (1): a document does not hold these",
         ]
@@ -376,7 +408,8 @@ mod tests {
 
     #[test]
     fn pages_single_answers_and_a_merged_object_are_all_taken() {
-        let source = |n: u32| json!({ "id": format!("s{n}"), "slug": format!("s{n}"), "metadata": { "slug": "javascript" } });
+        let source =
+            |n: u32| json!({ "id": format!("s{n}"), "slug": format!("s{n}"), "metadata": { "slug": "javascript" } });
         for form in [
             json!([{ "data": { "sources": [source(1)], "pagination": {} } }, { "data": { "sources": [source(2)] } }]),
             json!({ "data": { "sources": [source(1), source(2)] } }),
