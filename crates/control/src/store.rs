@@ -90,7 +90,7 @@ impl Store {
         let inner = &*self.inner;
         let tx = inner.db.begin(Begin::View).map_err(|e| E::from(inner.sql("begin reading", e)))?;
         // Rolled back at the end, whatever was read: there is nothing to keep.
-        read(&View { db: &*tx, inner, now: inner.world.clock.now() })
+        read(&View::new(&*tx, inner))
     }
 
     /// Makes one change, which may have many steps: whole, or not at all. When `make` gives an error, nothing of it holds;
@@ -102,7 +102,7 @@ impl Store {
     ) -> Result<T, E> {
         let inner = &*self.inner;
         let tx = inner.db.begin(Begin::Change).map_err(|e| E::from(inner.sql("begin a change", e)))?;
-        let view = View { db: &*tx, inner, now: inner.world.clock.now() };
+        let view = View::new(&*tx, inner);
         let version = view.version()?;
         let mut change = Change::new(view, by, version + 1);
         // From here on an early return drops the transaction, which rolls it back.

@@ -6,12 +6,21 @@ use crate::{ControlError, Resource};
 use domicile_region::Region;
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
+use std::cell::RefCell;
 
 /// One state of the store: all that is read through one view fits together.
 pub struct View<'a> {
     pub(crate) db: &'a dyn Connection,
     pub(crate) inner: &'a Inner,
     pub(crate) now: Millis,
+    /// The workspace that was asked for last and its number, which never changes: most views are about one.
+    number: RefCell<Option<(WorkspaceId, u32)>>,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(db: &'a dyn Connection, inner: &'a Inner) -> Self {
+        Self { db, inner, now: inner.world.clock.now(), number: RefCell::new(None) }
+    }
 }
 
 impl View<'_> {
@@ -62,9 +71,13 @@ impl View<'_> {
 
     /// The number of a workspace.
     pub(crate) fn workspace_number(&self, id: &WorkspaceId) -> Result<u32, ControlError> {
-        self.one("find a workspace", "SELECT number FROM workspaces WHERE id = ?1", values![id.as_str()], |row| {
-            row.get(0)
-        })?
-        .ok_or(ControlError::NotFound(Resource::Workspace))
+        if let Some((_, number)) = self.number.borrow().as_ref().filter(|(known, _)| known == id) {
+            return Ok(*number);
+        }
+        let sql = "SELECT number FROM workspaces WHERE id = ?1";
+        let number = self.one("find a workspace", sql, values![id.as_str()], |row| row.get(0))?;
+        let number: u32 = number.ok_or(ControlError::NotFound(Resource::Workspace))?;
+        *self.number.borrow_mut() = Some((id.clone(), number));
+        Ok(number)
     }
 }

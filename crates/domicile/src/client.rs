@@ -20,16 +20,16 @@ use std::time::Duration;
 #[derive(Args, Clone)]
 pub struct CellArgs {
     /// The cell's address, for example http://127.0.0.1:7200
-    #[arg(long, env = "DOMICILE_CELL", value_name = "URL", requires = "token")]
+    #[arg(long, global = true, env = "DOMICILE_CELL", value_name = "URL", requires = "token")]
     cell: Option<String>,
     /// An API token of the cell
-    #[arg(long, env = "DOMICILE_TOKEN", value_name = "T", hide_env_values = true)]
+    #[arg(long, global = true, env = "DOMICILE_TOKEN", value_name = "T", hide_env_values = true)]
     token: Option<String>,
     /// Without --cell: the data folder of a local `domicile up`
-    #[arg(long, default_value = "./domicile-data", value_name = "DIR")]
+    #[arg(long, global = true, default_value = "./domicile-data", value_name = "DIR")]
     data: PathBuf,
     /// Only this region of the local `up`; all of them when absent
-    #[arg(long, value_name = "R", conflicts_with = "cell")]
+    #[arg(long, global = true, value_name = "R", conflicts_with = "cell")]
     region: Option<String>,
 }
 

@@ -48,10 +48,10 @@ enum Command {
     Export(export::ExportArgs),
     /// Show the balance sheet; exit 1 when it does not add up
     Balance(balance::BalanceArgs),
-    /// Accounts, entitlements, people and sign-in providers of a cell, for who runs it
-    Operator(operator::OperatorArgs),
     /// Show sources, destinations and warehouses with their regional endpoints
     Catalog(catalog::CatalogArgs),
+    /// Accounts, entitlements, people and sign-in providers of a cell, for who runs it
+    Operator(operator::OperatorArgs),
 }
 
 fn main() -> ExitCode {

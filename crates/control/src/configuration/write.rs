@@ -207,7 +207,10 @@ impl Writer<'_, '_> {
                 self.change.update_destination(self.workspace, &DestinationId::new(here.id.as_str()), None, &to)?
             }
         };
-        let secrets = self.change.destination_secrets(self.workspace, &record.id)?;
+        let secrets = match record.secrets.is_empty() {
+            true => Map::new(),
+            false => self.change.destination_secrets(self.workspace, &record.id)?,
+        };
         Ok((record.id.to_string(), present::destination_fields(&record), present::below("settings", secrets)))
     }
 

@@ -55,7 +55,8 @@ pub fn plan(plan: &Value, prune: bool) -> String {
     let residency = steps.iter().filter(|step| step["residency"].as_array().is_some_and(|notes| !notes.is_empty()));
     let residency = residency.count();
     if residency > 0 {
-        let _ = writeln!(out, "{residency} of them decide where data goes: see the lines with `!`");
+        let decide = if residency == 1 { "decides" } else { "decide" };
+        let _ = writeln!(out, "{residency} of them {decide} where data goes: see the lines with `!`");
     }
     out
 }
@@ -147,7 +148,7 @@ mod tests {
              - filter sources.a.destinations.H.filters.F\n\
              not in the file, and kept (--prune deletes them):\n  label labels.a:b\n\
              1 to create, 1 to change, 1 to delete\n\
-             1 of them decide where data goes: see the lines with `!`\n"
+             1 of them decides where data goes: see the lines with `!`\n"
         );
         assert_eq!(shown, expected);
         assert_eq!(plan(&json!({"steps": [], "notInFile": []}), false), "nothing to change\n");

@@ -89,7 +89,8 @@ impl Writer<'_, '_> {
         }
         let plan = text(item, "trackingPlan");
         let wanted = plan.as_deref().map(|name| self.id_of(Kind::TrackingPlan, name, "trackingPlan")).transpose()?;
-        let had = self.change.tracking_plan_of(record)?;
+        // A new source has none.
+        let had = here.map(|_| self.change.tracking_plan_of(record)).transpose()?.flatten();
         if wanted != had {
             if let Some(had) = had {
                 self.change.disconnect_tracking_plan(workspace, &had, id)?;
