@@ -6,12 +6,14 @@
 use crate::exit::Failure;
 use bytes::Bytes;
 use clap::Args;
-use domicile_border::{Answer, Ask, Border, Limits, Line, Purpose};
+use domicile_border::{Answer, Ask, Border, Code, Limits, Line, Purpose};
 use domicile_region::{BorderPolicy, Country, CountrySet, Network, NetworkCountry, Region, RegionId};
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +33,32 @@ pub struct CellArgs {
     /// Only this region of the local `up`; all of them when absent
     #[arg(long, global = true, value_name = "R", conflicts_with = "cell")]
     region: Option<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// Whose certificates a command believes besides the public authorities'.
+#[derive(Args, Clone, Default)]
+pub struct TrustArgs {
+    /// A certificate authority of your own (PEM) that the server's certificate is from
+    #[arg(long, global = true, env = "DOMICILE_CELL_CA", value_name = "FILE")]
+    cell_ca: Option<PathBuf>,
+}
+
+impl TrustArgs {
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, Failure> {
+        let Some(file) = &self.cell_ca else { return Ok(Vec::new()) };
+        let wrong = |what: String| {
+            Failure::usage(format!("{}: {what}\n  mend: name a file of PEM certificates", file.display()))
+        };
+        let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+        let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match roots {
+            Ok(roots) if !roots.is_empty() => Ok(roots),
+            Ok(_) => Err(wrong("holds no certificate".to_owned())),
+            Err(_) => Err(wrong("is not PEM".to_owned())),
+        }
+    }
 }
 
 /// A cell that a command talks to.
@@ -53,7 +81,7 @@ impl CellArgs {
 
     fn cells_in(&self, file: &str) -> Result<Vec<Cell>, Failure> {
         if let Some(url) = &self.cell {
-            return Ok(vec![Cell { name: url.clone(), client: Client::new(url, self.token.as_deref())? }]);
+            return Ok(vec![Cell { name: url.clone(), client: Client::new(url, self.token.as_deref(), &self.trust)? }]);
         }
         let file = self.data.join(file);
         let text = std::fs::read_to_string(&file).map_err(|error| {
@@ -69,7 +97,7 @@ impl CellArgs {
         let mut cells = Vec::new();
         for (name, region) in regions.filter(|(name, _)| self.region.as_ref().is_none_or(|wanted| wanted == *name)) {
             let (Some(api), token) = (region["api"].as_str(), region["token"].as_str()) else { continue };
-            cells.push(Cell { name: name.clone(), client: Client::new(api, token)? });
+            cells.push(Cell { name: name.clone(), client: Client::new(api, token, &self.trust)? });
         }
         match (cells.is_empty(), &self.region) {
             (false, _) => Ok(cells),
@@ -89,8 +117,8 @@ pub struct Client {
 
 impl Client {
     /// `base`: `http://` or `https://`, host, port, and a path prefix if there is one.
-    pub fn new(base: &str, token: Option<&str>) -> Result<Self, Failure> {
-        let border = Border::new(World::real(), &command_line()?, &everywhere()?);
+    pub fn new(base: &str, token: Option<&str>, trust: &TrustArgs) -> Result<Self, Failure> {
+        let border = Border::new(World::real(), &command_line()?, &everywhere()?).with_roots(&trust.roots()?);
         Ok(Self {
             border,
             base: base.trim_end_matches('/').to_owned(),
@@ -173,7 +201,11 @@ impl Client {
             url: self.base.clone(),
             declared: Country::new("US"),
         };
-        let permit = self.border.permit(ask).await.map_err(Failure::usage)?;
+        let permit = self.border.permit(ask).await.map_err(|refusal| match refusal.code {
+            // Not wrong: it may be there in a minute.
+            Code::NameUnresolved => Failure::unreached(format!("{}: {}", self.base, refusal.what)),
+            _ => Failure::usage(refusal),
+        })?;
         self.border.open(permit, limits).await.map_err(|error| Failure::unreached(format!("{}: {error}", self.base)))
     }
 

@@ -32,6 +32,8 @@ pub struct SendArgs {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trust: crate::client::TrustArgs,
 }
 
 /// Events in a batch, as SDKs send them.
@@ -53,7 +55,7 @@ pub fn run(args: SendArgs) -> Result<Exit, Failure> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::unreached)?;
     let authorization = format!("Basic {}", data_encoding::BASE64.encode(format!("{}:", args.key).as_bytes()));
-    let client = Client::new(&args.to, None)?.with_authorization(authorization);
+    let client = Client::new(&args.to, None, &args.trust)?.with_authorization(authorization);
     let json = args.json;
     let sent = runtime.block_on(
         Sender { world: world.clone(), client, rate: args.rate, sent: 0 }.send_all(events, progress(total, json)),
