@@ -1,7 +1,7 @@
 //! Domicile from outside: the release binary, real clients, kill -9, and the archive read back.
 //!
 //! Everything here knows only what a user knows: the command line, `demo.json`, HTTP, and the layout of the archive. Run it by
-//! `cargo xtask test --suite sdks|ingest|browser|faults|crash`, which builds the binary and installs the clients first.
+//! `cargo xtask test --suite control|sdks|ingest|browser|faults|crash`, which builds the binary and installs the clients first.
 //!
 //! - Each check prints a line; the last line counts them: `N passed, N failed`.
 //! - A failed run keeps its data folder, with the log of `up` in it, and says where.
@@ -10,6 +10,7 @@ mod archive;
 mod browser;
 mod certificate;
 mod client;
+mod control;
 mod crash;
 mod faults;
 mod http;
@@ -44,6 +45,15 @@ enum Suite {
         #[arg(long)]
         tools: PathBuf,
     },
+    /// The control plane: API, sign-in, regions beside each other, PostgreSQL as its store
+    Control {
+        /// A Python environment with `bin/schemathesis` and `bin/openapi-spec-validator`
+        #[arg(long)]
+        tools: PathBuf,
+        /// Only this part
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Client addresses, refusals, limits and certificates at ingest points of four regions
     Ingest,
     /// The browser SDK in headless Chromium, and a source that moves to another ingest point
@@ -68,6 +78,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let tally = match arguments.suite {
         Suite::Sdks { tools } => sdks::run(&arguments.domicile, &tools),
+        Suite::Control { tools, only } => control::run(&arguments.domicile, &tools, only.as_deref()),
         Suite::Ingest => ingest::run(&arguments.domicile),
         Suite::Browser => browser::run(&arguments.domicile),
         Suite::Faults { only } => faults::run(&arguments.domicile, only.as_deref()),

@@ -1,6 +1,8 @@
 //! What the tests need and the Rust toolchain lacks: programs by name, packages by lock file.
+//!
+//! Debian's packages are installed as root, or by a sudo that asks for no password.
 
-use crate::run::{DidNotRun, cache, must, program, root};
+use crate::run::{DidNotRun, cache, must, program};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,14 @@ pub fn need(name: &str, package: &str) -> Result<(), DidNotRun> {
     } else {
         install_package(name, package).and_then(|()| find(name).map(drop).ok_or_else(|| missing(name, package)))
     }
+}
+
+/// The programs of a package that puts them where no path looks; `place` says where.
+pub fn programs(name: &str, package: &str, place: impl Fn() -> Option<PathBuf>) -> Result<PathBuf, DidNotRun> {
+    if place().is_none() {
+        install_package(name, package)?;
+    }
+    place().ok_or_else(|| missing(name, package))
 }
 
 /// Chromium: `$CHROMIUM` names it, else it is the one on the path.
@@ -110,17 +120,24 @@ fn locked(home: &Path, lock: &Path, fill: impl FnOnce(&Path) -> Result<(), DidNo
 }
 
 fn install_package(name: &str, package: &str) -> Result<(), DidNotRun> {
-    let root_user = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
-    if find("apt-get").is_none() || !root_user {
+    let before: &[&str] = if is_root() { &[] } else { &["sudo", "--non-interactive"] };
+    if find("apt-get").is_none() || before.first().is_some_and(|sudo| find(sudo).is_none()) {
         return Err(missing(name, package));
     }
     let apt = |arguments: &[&str]| {
-        let mut command = program("apt-get", arguments);
-        command.env("DEBIAN_FRONTEND", "noninteractive").current_dir(root());
-        must(command)
+        let surroundings = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
+        let words: Vec<&str> = before.iter().copied().chain(surroundings).chain(arguments.iter().copied()).collect();
+        must(program(words[0], &words[1..])).map_err(|DidNotRun(why)| {
+            let DidNotRun(missing) = missing(name, package);
+            DidNotRun(format!("{missing} ({why})"))
+        })
     };
     apt(&["update", "--quiet=2"])?;
     apt(&["install", "--yes", "--quiet=2", "--no-install-recommends", package])
+}
+
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
 fn missing(name: &str, package: &str) -> DidNotRun {

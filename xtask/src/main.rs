@@ -7,6 +7,7 @@
 mod fuzz;
 mod install;
 mod outside;
+mod postgres;
 mod run;
 mod suite;
 mod tidy;

@@ -1,6 +1,7 @@
 //! The suites that look from outside: they build the release binary, install the clients, and leave the rest to `domicile-e2e`.
 
 use crate::install;
+use crate::postgres::Server;
 use crate::run::{Count, DidNotRun, cache, cargo, counts, must, output, root};
 use serde_json::Value;
 use std::fs;
@@ -10,6 +11,18 @@ use std::process::{Command, Stdio};
 pub fn ingest() -> Result<Count, DidNotRun> {
     let mut command = e2e()?;
     command.arg("ingest");
+    counts(command)
+}
+
+pub fn control() -> Result<Count, DidNotRun> {
+    let scripts = root().join("e2e/control");
+    let tools = cache().join("clients/control");
+    install::npm(&scripts)?;
+    install::python(&scripts.join("requirements.txt"), &tools)?;
+    let mut command = e2e()?;
+    command.arg("control").arg("--tools").arg(tools);
+    let postgres = Server::start()?;
+    postgres.tell(&mut command);
     counts(command)
 }
 

@@ -3,6 +3,7 @@
 //! - Each closes with `suite NAME: N passed, N failed`; the whole run with `N passed, N failed`, alone on the last line.
 //! - A suite that could not run counts as failed, and says why.
 
+use crate::postgres::Server;
 use crate::run::{Count, DidNotRun, cargo, root, succeeds, watch};
 use crate::{fuzz, install, outside, tidy};
 use clap::ValueEnum;
@@ -16,6 +17,7 @@ pub enum Suite {
     Tidy,
     Deny,
     Unit,
+    Control,
     Ingest,
     Sdks,
     Browser,
@@ -31,6 +33,7 @@ impl Suite {
         Suite::Tidy,
         Suite::Deny,
         Suite::Unit,
+        Suite::Control,
         Suite::Ingest,
         Suite::Sdks,
         Suite::Browser,
@@ -46,6 +49,7 @@ impl Suite {
             Suite::Tidy => "tidy",
             Suite::Deny => "deny",
             Suite::Unit => "unit",
+            Suite::Control => "control",
             Suite::Ingest => "ingest",
             Suite::Sdks => "sdks",
             Suite::Browser => "browser",
@@ -62,6 +66,9 @@ impl Suite {
             Suite::Tidy => "the house's habits: edges between crates, sockets, clocks, dead files, links",
             Suite::Deny => "licences, bans, sources and advisories of the dependencies",
             Suite::Unit => "unit, property and integration tests: `cargo test --workspace`",
+            Suite::Control => {
+                "a published client, a property-based tester, an OIDC provider and PostgreSQL meet the control plane"
+            }
             Suite::Ingest => "four regions answer alike; client addresses, proxies, limits, certificates that change",
             Suite::Sdks => "real SDKs send odd events; each is in its region's archive once, unchanged",
             Suite::Browser => "the browser SDK in Chromium does the same, from npm and as served, over HTTP/2 too",
@@ -89,6 +96,7 @@ impl Suite {
             Suite::Tidy => tidy::run(),
             Suite::Deny => deny(),
             Suite::Unit => unit(),
+            Suite::Control => outside::control(),
             Suite::Ingest => outside::ingest(),
             Suite::Sdks => outside::sdks(),
             Suite::Browser => outside::browser(),
@@ -145,8 +153,11 @@ pub fn report(done: Result<Count, DidNotRun>) -> bool {
 }
 
 fn unit() -> Result<Count, DidNotRun> {
+    let postgres = Server::start()?;
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    postgres.tell(&mut command);
     let mut count = Count::default();
-    let good = watch(cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]), |line| {
+    let good = watch(command, |line| {
         count += test_result(line).unwrap_or_default();
         true
     })?;
