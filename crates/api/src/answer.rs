@@ -77,7 +77,7 @@ impl ApiError {
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
-        let message = "send the body as `Content-Type: application/json`";
+        let message = "send the body as `Content-Type: application/json`, without a `Content-Encoding`";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", message)
     }
 

@@ -9,7 +9,8 @@
 //! - Each reader has its own place in the event log, and nothing is read ahead of what it takes: a slow one costs disk
 //!   reads and no memory, and holds nobody up. One that falls too far behind is set to the end and told how much it missed.
 //! - Only events of the workspace's own sources are shown, and how many others there were is not told.
-//! - A reader whose token ends is cut off within 15 s.
+//! - A reader sees what its token or person may see at that moment: with each version of the configuration the scope is
+//!   read anew. One whose token ends is cut off with it, and within 15 s when it runs out.
 
 use crate::answer::ApiError;
 use crate::cell::Cell;
@@ -23,12 +24,14 @@ use futures::Stream;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Live views of one cell at once.
 const SEATS: usize = 64;
+/// Live views of one token or session at once.
+const SEATS_OF_ONE: usize = 8;
 /// Positions that a reader may be behind before it is set to the end.
 const BEHIND_MAX: u64 = 20_000;
 /// Bytes of one piece of the stream, about: a piece ends after the frame that passes it.
@@ -36,13 +39,48 @@ const PIECE_BYTES: usize = 128 * 1024;
 const FRAMES_PER_PIECE: usize = 64;
 const STILL_HERE: Duration = Duration::from_secs(15);
 
-/// The places of live views.
+/// The places of live views: so many in all, and so many for one token or session.
 #[derive(Clone)]
-pub struct LiveSeats(Arc<Semaphore>);
+pub struct LiveSeats {
+    all: Arc<Semaphore>,
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+}
 
 impl Default for LiveSeats {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(SEATS)))
+        Self { all: Arc::new(Semaphore::new(SEATS)), taken: Arc::default() }
+    }
+}
+
+impl LiveSeats {
+    /// A place for a token or session, until it is dropped.
+    fn take(&self, who: &str) -> Option<Seat> {
+        let seat = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.entry(who.to_owned()).or_default();
+        if *own >= SEATS_OF_ONE {
+            return None;
+        }
+        *own += 1;
+        Some(Seat { _seat: seat, taken: Arc::clone(&self.taken), who: who.to_owned() })
+    }
+}
+
+struct Seat {
+    _seat: OwnedSemaphorePermit,
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+    who: String,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.who) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.who);
+            }
+        }
     }
 }
 
@@ -73,13 +111,9 @@ pub(crate) fn seen_sources(cell: &Cell, scope: &Scope) -> Result<Vec<SourceName>
     cell.control.view(|view| {
         let mut names = view.source_names(&scope.workspace)?;
         if !reach.is_whole() {
-            let mut seen = Vec::new();
-            for name in names {
-                if reach.covers(name.id.as_str(), &view.labels_of(&scope.workspace, name.id.as_str())?) {
-                    seen.push(name);
-                }
-            }
-            names = seen;
+            let labels = view.labels_of_sources(&scope.workspace)?;
+            let labels = |name: &SourceName| labels.get(name.id.as_str()).map_or(&[][..], Vec::as_slice);
+            names.retain(|name| reach.covers(name.id.as_str(), labels(name)));
         }
         Ok(names)
     })
@@ -175,7 +209,7 @@ pub struct LiveEvents {
     cell: Arc<Cell>,
     scope: Scope,
     names: SourceNames,
-    /// The configuration that the names are of, at least.
+    /// The configuration that scope and names are of, at least.
     learned_at: ConfigVersion,
     /// Only the source with this id or slug.
     only: Option<String>,
@@ -183,7 +217,7 @@ pub struct LiveEvents {
     /// Nothing before it is shown.
     from: Position,
     checked_at: Duration,
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl LiveEvents {
@@ -195,7 +229,7 @@ impl LiveEvents {
         only: Option<String>,
         from: Option<Position>,
     ) -> Result<Self, ApiError> {
-        let Ok(seat) = Arc::clone(&cell.live.0).try_acquire_owned() else {
+        let Some(seat) = cell.live.take(&scope.id) else {
             return Err(ApiError::busy("all places for live views are taken; close one, or try again later"));
         };
         let learned_at = cell.control.current().load().version;
@@ -243,14 +277,26 @@ impl LiveEvents {
         }
     }
 
+    /// Reads scope and names anew when the configuration is another, or it is time to. Whether the scope holds.
+    fn learn(&mut self) -> Result<bool, ApiError> {
+        let (now, version) = (self.cell.world.clock.monotonic(), self.cell.control.current().load().version);
+        if self.learned_at == version && now.saturating_sub(self.checked_at) < STILL_HERE {
+            return Ok(true);
+        }
+        let Some(scope) = self.cell.control.scope_again(&self.scope)? else { return Ok(false) };
+        self.scope = scope;
+        self.checked_at = now;
+        if self.learned_at != version {
+            self.names = SourceNames::of(&self.cell, &self.scope)?;
+            self.learned_at = version;
+        }
+        Ok(true)
+    }
+
     /// Reads the next piece; empty when nothing of it is to be shown; `None` when the token has ended.
     fn read(&mut self) -> Result<Option<String>, ApiError> {
-        let now = self.cell.world.clock.monotonic();
-        if now.saturating_sub(self.checked_at) >= STILL_HERE {
-            self.checked_at = now;
-            if self.cell.control.scope_again(&self.scope)?.is_none() {
-                return Ok(None);
-            }
+        if !self.learn()? {
+            return Ok(None);
         }
         let mut piece = String::new();
         let end = self.cell.events.end();
@@ -263,11 +309,9 @@ impl LiveEvents {
         for _ in 0..FRAMES_PER_PIECE {
             let Some(frame) = self.reader.next()? else { break };
             let EventFrame::Decided(decided) = frame else { continue };
-            // An unknown source is another workspace's, or was made since the names were read.
-            let version = self.cell.control.current().load().version;
-            if self.names.get(decided.source).is_none() && self.learned_at != version {
-                self.names = SourceNames::of(&self.cell, &self.scope)?;
-                self.learned_at = version;
+            // A piece takes as long as its reader: what was changed meanwhile counts.
+            if !self.learn()? {
+                return Ok(None);
             }
             for seen in seen(&decided, &self.names, self.from) {
                 if self.only.as_ref().is_none_or(|only| *only == seen.source_id || *only == seen.source_slug) {

@@ -5,10 +5,10 @@ use crate::cell::Cell;
 use crate::contract::{self, Answered, BODY_BYTES_MAX, Group, Operation, get};
 use crate::resources;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderValue, header};
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,7 +22,14 @@ fn groups() -> impl Iterator<Item = &'static Group> {
 
 /// The Public API under `/api`, to be merged with what else the cell's port serves.
 pub fn router(cell: Arc<Cell>) -> Router {
+    // Written once: it is long, and anyone may ask for it.
+    let text = Bytes::from(openapi(&cell).to_string());
+    let document = move || {
+        let text = text.clone();
+        async move { ([(header::CONTENT_TYPE, "application/json")], text) }
+    };
     let routes = contract::routes(groups())
+        .route("/openapi.json", axum::routing::get(document))
         .fallback(|| async { ApiError::not_found("path") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -36,12 +43,6 @@ pub fn router(cell: Arc<Cell>) -> Router {
 pub fn openapi(cell: &Cell) -> Value {
     let server = cell.addresses.cells.get(&cell.region.id).map_or_else(String::new, Clone::clone);
     contract::document(groups(), &format!("{server}/api"))
-}
-
-pub(crate) fn document(cell: &Cell) -> Response {
-    let mut response = Body::from(openapi(cell).to_string()).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 /// No answer is for a cache, and none is to be taken for a page.

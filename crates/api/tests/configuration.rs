@@ -145,6 +145,9 @@ async fn a_destination_lives_from_post_to_delete_and_never_shows_its_secret() {
     assert_eq!(changed.body["data"]["destination"]["settings"]["url"], "https://b.example/hook");
     assert_eq!(changed.body["data"]["destination"]["settings"]["country"], "CH", "what is not named stays");
     assert_eq!(changed.body["data"]["destination"]["secrets"], json!(["sharedSecret"]));
+    let unnamed = bed.ask("PATCH", &path, Some(json!({"name": null}))).await;
+    assert_eq!(unnamed.status, StatusCode::OK, "{}", unnamed.body);
+    assert_eq!(unnamed.body["data"]["destination"]["name"], destination["metadata"]["name"], "the catalog's name");
     for list in ["/destinations".to_owned(), format!("/sources/{web}/connected-destinations")] {
         let answer = bed.get(&list).await;
         assert_eq!(answer.body["data"]["destinations"].as_array().map(Vec::len), Some(1), "{list}");
@@ -228,4 +231,41 @@ async fn what_is_not_offered_in_the_region_can_not_be_made_there_and_the_answer_
         let transfer = told.is_empty() || message.contains(told) || message.contains("add a transfer");
         assert!(transfer, "{kind}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_workspace_is_made_in_this_cells_region_only_and_its_first_token_opens_it() {
+    let bed = Bed::new();
+    for (body, status, told) in [
+        (json!({ "name": "A", "slug": "a" }), 201, ""),
+        (json!({ "name": "B", "slug": "b", "region": "ch-north" }), 201, ""),
+        (json!({ "name": "C", "slug": "a" }), 409, "has a workspace with the slug"),
+        (
+            json!({ "name": "D", "slug": "d", "region": "is-east" }),
+            422,
+            "nothing about a workspace lives outside its region",
+        ),
+        (json!({ "name": "E", "slug": "e", "region": "mars" }), 422, "none of the topology's: ch-north, is-east"),
+        (json!({ "name": "F", "slug": "f", "region": "CH-NORTH" }), 422, "none of the topology's"),
+        (json!({ "name": "G", "slug": "g", "plan": "gold" }), 422, "plan"),
+        (json!({ "name": "H", "slug": "\u{ff48}" }), 422, "slug"),
+    ] {
+        let answer = bed.ask("POST", "/workspaces", Some(body.clone())).await;
+        let message = answer.body["errors"][0]["message"].as_str().unwrap_or_default();
+        assert_eq!((answer.status.as_u16(), message.contains(told)), (status, true), "{body}: {}", answer.body);
+        let Some(token) = answer.body["data"]["token"]["token"].as_str() else { continue };
+        let own = bed.ask_as(token, "GET", "/", None).await.body["data"]["workspace"].clone();
+        assert_eq!((&own["slug"], &own["region"]), (&body["slug"], &json!("ch-north")));
+        let sources = bed.ask_as(token, "GET", "/sources", None).await;
+        assert_eq!(sources.body["data"]["pagination"]["totalEntries"], 0, "nothing of the demo's is seen");
+    }
+    let path = format!("/workspaces/{}", bed.demo.id);
+    for body in
+        [json!({ "region": "is-east" }), json!({ "region": "ch-north" }), json!({ "name": "x", "region": null })]
+    {
+        let answer = bed.ask("PATCH", &path, Some(body.clone())).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(answer.body["errors"][0]["field"], "region", "{body}");
+    }
+    assert_eq!(bed.get("/").await.body["data"]["workspace"]["name"], "Acme, Switzerland");
 }

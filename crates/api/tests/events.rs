@@ -3,6 +3,7 @@
 use crate::bed::{Bed, track};
 use axum::body::Body;
 use bytes::Bytes;
+use domicile_control::{Grant, Grants, Held, LabelValue, Role};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -107,14 +108,59 @@ async fn a_new_source_is_seen_by_views_that_were_open_before() {
 }
 
 #[tokio::test]
+async fn an_open_view_sees_what_its_token_may_see_at_that_moment() {
+    let mut bed = Bed::new();
+    let environment = |value: &str| LabelValue { key: "environment".to_owned(), value: value.to_owned() };
+    let held = Held::Labels { labels: vec![environment("prod")] };
+    let reader = bed.token(&Grants(vec![Grant { role: Role::SourceReadOnly, held: vec![held] }]));
+    let owner = std::mem::replace(&mut bed.demo.token, reader);
+    let mut view = live(&bed, "", None).await;
+    let label = async |slug: &str, value: &str| {
+        let path = format!("/sources/{}/labels", bed.source_id(slug));
+        let wanted = json!({ "labels": [environment(value)] });
+        assert_eq!(bed.ask_as(&owner, "PUT", &path, Some(wanted)).await.status, StatusCode::OK);
+    };
+    let mut position = 0;
+    label("server", "prod").await;
+    for (value, is_seen) in [("prod", true), ("dev", false), ("prod", true)] {
+        label("web", value).await;
+        for (slug, is_seen) in [("web", is_seen), ("server", true)] {
+            bed.accept(slug, &[track(&format!("m{position}"), "x")]).await;
+            if is_seen {
+                assert_eq!(read(&mut view, 1).await[0].1["position"], position, "{value}");
+            }
+            position += 1;
+        }
+    }
+    // It ends with its token, without waiting for the next look at the clock.
+    let id = bed.cell.control.scope_of_token(&bed.demo.token).expect("looks").expect("holds").id;
+    let ended = bed.ask_as(&owner, "DELETE", &format!("/tokens/{id}"), None).await;
+    assert_eq!(ended.status, StatusCode::OK);
+    bed.accept("server", &[track("last", "x")]).await;
+    assert!(view.frame().await.is_none());
+}
+
+#[tokio::test]
 async fn the_places_of_live_views_are_bounded_and_come_back() {
     let bed = Bed::new();
     let mut views = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..8 {
         views.push(live(&bed, "", None).await);
     }
+    // One token has its share, and no more of all.
     assert_eq!(bed.get("/events/live").await.status, StatusCode::SERVICE_UNAVAILABLE);
-    views.pop();
+    for token in (0..7).map(|_| bed.token(&domicile_control::Grants::owner())) {
+        for _ in 0..8 {
+            let mut request = bed.request("GET", "/events/live").body(Body::empty()).expect("a request");
+            request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"));
+            let response = bed.raw(request).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            views.push(response.into_body());
+        }
+    }
+    let last = bed.token(&domicile_control::Grants::owner());
+    assert_eq!(bed.ask_as(&last, "GET", "/events/live", None).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(views.remove(0));
     drop(live(&bed, "", None).await);
 }
 

@@ -407,3 +407,58 @@ async fn a_body_that_is_too_large_or_no_json_object_is_refused_by_every_operatio
     }
     assert_eq!(bed.cell.control.current().load().version, version);
 }
+
+#[tokio::test]
+async fn if_match_guards_a_change_or_is_refused_and_is_never_passed_over() {
+    let bed = Bed::new();
+    let things = Things::make(&bed).await;
+    let document = domicile_api::openapi(&bed.cell);
+    let version = bed.cell.control.current().load().version;
+    let (mut guarded, mut unguarded) = (0, 0);
+    for operation in operations(&bed).iter().filter(|operation| operation.verb != "GET") {
+        if operation.needs.iter().any(|needs| needs == "operator") {
+            continue;
+        }
+        let entry = &document["paths"][&operation.path][operation.verb.to_lowercase()];
+        let parameters = entry["parameters"].as_array().expect("a list");
+        let takes = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
+        let path = operation.path_with(|name| things.id(&operation.path, name)) + &things.query(&operation.id);
+        let request = bed.request(&operation.verb, &path).header(header::CONTENT_TYPE, "application/json");
+        let body = things.body(&operation.id).map(|body| body.to_string()).unwrap_or_default();
+        let request = request.header(header::IF_MATCH, "\"999999\"").body(Body::from(body)).expect("a request");
+        let answer = bed.send(request).await;
+        let wanted = if takes { StatusCode::PRECONDITION_FAILED } else { StatusCode::UNPROCESSABLE_ENTITY };
+        assert_eq!(answer.status, wanted, "{}: {}", operation.id, answer.body);
+        if takes { guarded += 1 } else { unguarded += 1 }
+    }
+    assert!(guarded >= 25 && unguarded >= 25, "{guarded} {unguarded}");
+    assert_eq!(bed.cell.control.current().load().version, version);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_while_its_request_comes_in_changes_nothing() {
+    let bed = Bed::new();
+    let token = bed.token(&Grants::owner());
+    let (more, body) = tokio::sync::mpsc::channel::<Result<axum::body::Bytes, std::io::Error>>(2);
+    let stream = futures::stream::unfold(body, |mut body| async { Some((body.recv().await?, body)) });
+    let mut request = bed
+        .request("POST", "/sources")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from_stream(stream))
+        .expect("a request");
+    request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"));
+    let asked = tokio::spawn({
+        let router = bed.router.clone();
+        async move { tower::ServiceExt::oneshot(router, request).await.expect("an answer").status() }
+    });
+    more.send(Ok("{\"slug\":\"late\",".into())).await.expect("takes");
+    let ended = bed.get("/tokens").await;
+    for id in ended.body["data"]["tokens"].as_array().expect("a list").iter().filter(|t| t["name"] == "walk") {
+        let path = format!("/tokens/{}", id["id"].as_str().expect("an id"));
+        assert_eq!(bed.ask("DELETE", &path, None).await.status, StatusCode::OK);
+    }
+    more.send(Ok("\"metadataId\":\"server\"}".into())).await.expect("takes");
+    drop(more);
+    assert_eq!(asked.await.expect("ends"), StatusCode::UNAUTHORIZED);
+    assert!(!bed.get("/sources").await.body.to_string().contains("\"late\""));
+}

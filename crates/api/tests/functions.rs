@@ -170,6 +170,13 @@ async fn a_function_is_put_in_with_values_and_gives_no_sensitive_one_back() {
     bed.ask("PATCH", &one, Some(json!({ "settings": settings }))).await;
     let sealed = bed.get(&at).await.body["data"]["insertFunctionInstance"].clone();
     assert_eq!((&sealed["settings"], &sealed["encryptedSettings"]["tags"]), (&json!({}), &json!("********")));
+    // One that no longer is loses it: what was sealed is not opened.
+    let settings = [setting("apiKey", "STRING", true, false), setting("tags", "ARRAY", false, true)];
+    assert_eq!(bed.ask("PATCH", &one, Some(json!({ "settings": settings }))).await.status, StatusCode::OK);
+    let opened = bed.get(&at).await.body["data"]["insertFunctionInstance"].clone();
+    assert_eq!((&opened["settings"], &opened["encryptedSettings"]), (&json!({}), &json!({ "tags": "********" })));
+    let anew = bed.ask("PATCH", &at, Some(json!({ "settings": {} }))).await;
+    assert_eq!(fields(&anew), ["settings.apiKey"], "it has to be given anew");
     let trail = bed.get("/audit-events").await.body.to_string();
     assert!(trail.contains("Function Instance") && !trail.contains("s3cret"), "{trail}");
 

@@ -80,6 +80,27 @@ async fn a_source_carries_one_value_of_a_key_and_a_workspace_has_five_keys_of_it
 }
 
 #[tokio::test]
+async fn a_sources_etag_moves_with_its_labels_and_not_with_their_order() {
+    let bed = Bed::new();
+    for key in ["a", "a-c"] {
+        bed.ask("POST", "/labels", Some(json!({ "label": label(key, "b") }))).await;
+    }
+    let source = format!("/sources/{}", bed.source_id("web"));
+    let put = async |labels: [Value; 2]| {
+        bed.ask("PUT", &format!("{source}/labels"), Some(json!({ "labels": labels }))).await.body["data"].clone()
+    };
+    let count = async || bed.get("/audit-events").await.body["data"]["events"].as_array().map_or(0, Vec::len);
+    let before = bed.tag(&source).await;
+    let first = put([label("a-c", "b"), label("a", "b")]).await;
+    let (tag, entries) = (bed.tag(&source).await, count().await);
+    assert_ne!(tag, before);
+    let stale = bed.ask_if(&before, "PATCH", &source, Some(json!({ "name": "Late" }))).await;
+    assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(put([label("a", "b"), label("a-c", "b")]).await, first);
+    assert_eq!((bed.tag(&source).await, count().await), (tag, entries), "the order says nothing");
+}
+
+#[tokio::test]
 async fn only_owners_change_labels_because_roles_are_held_for_them() {
     let bed = Bed::new();
     let path = format!("/sources/{}/labels", bed.source_id("web"));

@@ -73,6 +73,11 @@ async fn roles_of_things_that_are_not_there_or_do_not_fit_are_refused_by_field()
         ("workspace-owner", json!([{ "id": web, "type": "SOURCE" }]), "permissions.0.resources.0.type"),
         (
             "source-admin",
+            json!([{ "id": workspace, "type": "WORKSPACE", "labels": [{ "key": "team", "value": "none" }] }]),
+            "permissions.0.resources",
+        ),
+        (
+            "source-admin",
             json!([{ "id": workspace, "type": "WORKSPACE", "role": 1 }]),
             "permissions.0.resources.0.role",
         ),
@@ -122,6 +127,35 @@ async fn a_token_is_shown_once_and_has_no_more_than_its_maker() {
 }
 
 #[tokio::test]
+async fn a_token_makes_none_that_outlives_it() {
+    let bed = Bed::new();
+    let make = async |token: &str, expires_at: Value| {
+        let new = json!({ "name": "t", "expiresAt": expires_at });
+        let made = bed.ask_as(token, "POST", "/tokens", Some(new)).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        made.body["data"]["token"].clone()
+    };
+    let end = json!(domicile_event::Stamp::of(bed.cell.world.clock.now().0 + 3_600_000).as_str());
+    let first = make(&bed.demo.token, end.clone()).await;
+    assert_eq!(first["expiresAt"], end);
+    let bearer = first["token"].as_str().expect("a token");
+    let second = make(bearer, Value::Null).await;
+    assert_eq!(second["expiresAt"], end, "what it got is told");
+    let below = second["token"].as_str().expect("a token");
+    assert_eq!(bed.ask_as(below, "GET", "/sources", None).await.status, StatusCode::OK);
+    let third = make(below, Value::Null).await;
+    let path = |token: &Value| format!("/tokens/{}", token["id"].as_str().expect("an id"));
+    assert_eq!(bed.ask("DELETE", &(path(&second) + "?keepMade=true"), None).await.status, StatusCode::OK);
+    assert_eq!(bed.ask_as(below, "GET", "/sources", None).await.status, StatusCode::UNAUTHORIZED);
+    let below = third["token"].as_str().expect("a token");
+    assert_eq!(bed.ask_as(below, "GET", "/sources", None).await.status, StatusCode::OK, "what was replaced made it");
+    let fourth = make(below, Value::Null).await;
+    assert_eq!(bed.ask("DELETE", &path(&third), None).await.status, StatusCode::OK);
+    let below = fourth["token"].as_str().expect("a token");
+    assert_eq!(bed.ask_as(below, "GET", "/sources", None).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn groups_invitations_and_their_odd_paths_work_together() {
     let bed = Bed::new();
     let group = bed.made("/groups", json!({ "name": "Growth" }), "/userGroup/id").await;
@@ -143,8 +177,7 @@ async fn groups_invitations_and_their_odd_paths_work_together() {
     let control = &bed.cell.control;
     let hash = control.hash_password("correct horse", "carl@example.com", "Carl").expect("good");
     let token = url.rsplit('/').next().expect("a token").to_owned();
-    let accept = |change: &mut domicile_control::Change<'_>| change.accept_invite(&token, "Carl", hash);
-    let carl = control.change(&domicile_control::Actor::Operator, accept).expect("he comes");
+    let carl = control.accept_invite(&token, "Carl", hash).expect("he comes");
     assert_eq!(bed.get("/invites").await.body["data"]["invites"], json!([]));
     let members = bed.get(&format!("/groups/{group}/users")).await;
     assert_eq!(members.body["data"]["users"][0]["email"], "carl@example.com");
@@ -293,12 +326,12 @@ async fn what_the_operator_does_to_accounts_is_on_the_trail_of_the_cell_and_no_w
     let operator = bed.operator();
     let accounts = bed.ask_as(&operator, "GET", "/operator/accounts", None).await;
     let account = accounts.body["data"]["accounts"][0]["id"].as_str().expect("an account").to_owned();
-    let grant = json!({ "plan": "gold", "note": "by contract" });
+    let grant = json!({ "plan": "team", "note": "by contract" });
     let path = format!("/operator/accounts/{account}/entitlements");
     assert_eq!(bed.ask_as(&operator, "POST", &path, Some(grant)).await.status, StatusCode::OK);
     let trail = bed.ask_as(&operator, "GET", "/operator/audit-events", None).await;
     let newest = &trail.body["data"]["events"][0];
-    assert_eq!((&newest["type"], &newest["after"]["plan"]), (&json!("Entitlement Granted"), &json!("gold")));
+    assert_eq!((&newest["type"], &newest["after"]["plan"]), (&json!("Entitlement Granted"), &json!("team")));
     let own = bed.get("/audit-events").await.body.to_string();
     assert!(!own.contains("Entitlement Granted"), "{own}");
 }

@@ -247,6 +247,88 @@ async fn a_host_that_is_no_database_fails_with_a_reason() {
     assert_eq!(bed.get("/warehouses/nobody/connection-state").await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn a_password_does_not_follow_to_another_host_and_is_sent_to_none_in_clear() {
+    let bed = Bed::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let port = listener.local_addr().expect("an address").port();
+    let received = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("is asked");
+        let mut received = vec![0; 8];
+        stream.read_exact(&mut received).await.expect("asks for TLS");
+        stream.write_all(b"N").await.expect("has none");
+        let mut more = [0; 4_096];
+        let begun = stream.read(&mut more).await.expect("begins");
+        received.extend_from_slice(&more[..begun]);
+        stream.write_all(b"R\0\0\0\x08\0\0\0\x03").await.expect("asks for the password");
+        stream.read_to_end(&mut received).await.map(|_| received).unwrap_or_default()
+    });
+    let id = create(&bed, "db.example", 5432).await;
+    let path = format!("/warehouses/{id}");
+    let moved = json!({ "settings": { "hostname": "127.0.0.1", "port": port } });
+    let refused = bed.ask("PATCH", &path, Some(moved.clone())).await;
+    assert_eq!(crate::asks::fields(&refused), ["settings.password"]);
+    let mut given = moved;
+    given["settings"]["password"] = json!("geheim");
+    assert_eq!(bed.ask("PATCH", &path, Some(given)).await.status, StatusCode::OK);
+    let state = bed.get(&format!("{path}/connection-state")).await.body["data"].clone();
+    assert_eq!(state["connectionState"], "FAILED");
+    assert!(state["reason"].as_str().is_some_and(|reason| reason.contains("scram-sha-256")), "{state}");
+    let received = received.await.expect("ends");
+    assert!(!received.is_empty() && !received.windows(6).any(|part| part == b"geheim"));
+
+    let closed = validate(&bed, settings("127.0.0.1", 1)).await;
+    assert_eq!(closed["reason"], "could not connect: no server answers at the host and port");
+}
+
+#[tokio::test]
+async fn a_role_for_warehouses_alone_connects_and_selects_no_source_and_the_other_way_round() {
+    let bed = Bed::new();
+    let whole = |role| bed.token(&Grants(vec![Grant::whole(role)]));
+    let (warehouses, sources) = (whole(Role::WarehouseAdmin), whole(Role::SourceAdmin));
+    let new = json!({ "metadataId": "postgres", "settings": settings("db.example", 5432) });
+    let made = bed.ask_as(&warehouses, "POST", "/warehouses", Some(new)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let path = format!("/warehouses/{}", made.body["data"]["warehouse"]["id"].as_str().expect("an id"));
+    let connected = format!("{path}/connected-sources");
+    assert_eq!(bed.get(&connected).await.body["data"]["sources"], json!([]));
+    let new = json!({ "slug": "shop", "metadataId": "website" });
+    let made = bed.ask_as(&sources, "POST", "/sources", Some(new)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    assert_eq!(bed.get(&connected).await.body["data"]["sources"], json!([]));
+
+    let web = bed.source_id("web");
+    assert_eq!(bed.ask("POST", &format!("{connected}/{web}"), None).await.status, StatusCode::CREATED);
+    let both = |role| bed.token(&Grants(vec![Grant::whole(Role::WarehouseAdmin), Grant::whole(role)]));
+    let wanted = json!({ "syncOverrides": [{ "sourceId": web, "enabled": false }] });
+    for (token, expected) in [
+        (warehouses, StatusCode::NOT_FOUND),
+        (both(Role::SourceReadOnly), StatusCode::FORBIDDEN),
+        (both(Role::SourceAdmin), StatusCode::OK),
+    ] {
+        let answer = bed.ask_as(&token, "PATCH", &format!("{path}/selective-sync"), Some(wanted.clone())).await;
+        assert_eq!(answer.status, expected, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn events_are_forwarded_only_to_a_source_that_the_caller_may_change() {
+    let bed = Bed::new();
+    let (web, other) = (bed.source_id("web"), bed.demo.sources[1].id.to_string());
+    let held = |role, id: &str| Grant { role, held: vec![Held::One { id: id.to_owned() }] };
+    let one = bed.token(&Grants(vec![held(Role::SourceAdmin, &web)]));
+    let reads = bed.token(&Grants(vec![held(Role::SourceAdmin, &web), held(Role::SourceReadOnly, &other)]));
+    let path = format!("/sources/{web}/settings");
+    for field in ["forwardingViolationsTo", "forwardingBlockedEventsTo"] {
+        let wanted = json!({ field: other });
+        let ask = async |token: &str| bed.ask_as(token, "PATCH", &path, Some(wanted.clone())).await.status;
+        assert_eq!(ask(&one).await, StatusCode::NOT_FOUND, "{field}");
+        assert_eq!(ask(&reads).await, StatusCode::FORBIDDEN, "{field}");
+        assert_eq!(bed.ask("PATCH", &path, Some(wanted.clone())).await.status, StatusCode::OK, "{field}");
+        assert_eq!(ask(&one).await, StatusCode::OK, "what is there may be written back");
+    }
+}
+
 /// Needs a server of PostgreSQL; without `DOMICILE_TEST_POSTGRES` there is nothing to try.
 #[tokio::test]
 async fn a_real_database_is_connected_to_and_a_wrong_one_says_why() {

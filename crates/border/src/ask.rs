@@ -16,7 +16,7 @@ pub enum Purpose {
     /// Events of a workspace go to its own warehouse, a PostgreSQL. Only this purpose and the control store's reach a
     /// database.
     Warehouse,
-    /// A person signs in at a provider that the workspace's owner named: its documents, its keys, a code for a token.
+    /// A person signs in at a provider that the operator named: its documents, its keys, a code for a token.
     SignIn,
 }
 

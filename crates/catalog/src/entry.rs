@@ -56,9 +56,9 @@ pub struct Entry {
     /// Where a page of the documentation says that it can't be used, although the data says that it can.
     #[serde(default)]
     pub docs_say_no: Vec<Territory>,
-    /// Whether it can be switched on in this version of Domicile.
+    /// Whether it is ours, or has a connector. Ask [`Self::is_ready`].
     #[serde(default)]
-    pub ready: bool,
+    ready: bool,
     /// `None`: not known, and then any setting is taken.
     pub settings: Option<Vec<Setting>>,
     #[serde(default)]
@@ -93,15 +93,20 @@ impl Entry {
         }
     }
 
+    /// Whether it can be switched on in this version of Domicile. A source of SDKs always can: their events come in at an
+    /// ingest point.
+    pub fn is_ready(&self) -> bool {
+        self.ready || matches!(&self.detail, Detail::Source(source) if source.stand_in().is_some())
+    }
+
     /// Why it can't be switched on in this version, and what to do instead; `None` when it can.
     pub fn why_not_ready(&self) -> Option<String> {
         let text = match &self.detail {
-            _ if self.ready => return None,
-            Detail::Source(source) => match source.stand_in() {
-                Some(own) => format!("it has no source type of its own yet; a `{own}` source takes the SDK's events"),
-                None => "its connector does not exist yet; a service of yours can send its events to a `server` source"
-                    .to_owned(),
-            },
+            _ if self.is_ready() => return None,
+            Detail::Source(_) => {
+                "its connector does not exist yet; a service of yours can send its events to a `server` source"
+                    .to_owned()
+            }
             Detail::Destination(_) => {
                 "its connector does not exist yet; a `webhook` destination can send to a service of yours".to_owned()
             }

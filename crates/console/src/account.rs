@@ -131,7 +131,7 @@ pub(crate) async fn change_password(
     if new == current {
         return show_password(&user, StatusCode::UNPROCESSABLE_ENTITY, "The new password is the old one.");
     }
-    match right(&console, &user.email, current, client(peer)).await {
+    match right(&console, &user.email, current, client(&console, peer, &headers)).await {
         Ok(Some(found)) if found.id == user.id => {}
         Ok(_) => return show_password(&user, StatusCode::UNAUTHORIZED, "The password so far is wrong."),
         Err(response) => return response,
@@ -221,15 +221,18 @@ pub(crate) async fn accept(
                 let by = Actor::User { id: user.id.clone(), name: user.email.clone() };
                 cell.control.change(&by, |change| change.accept_invite_as(&asked, &user.id)).map(|_| user)
             }
-            None => cell.control.hash_password(&password, &email, &name).and_then(|hash| {
-                cell.control.change(&Actor::Operator, |change| change.accept_invite(&asked, &name, hash))
-            }),
+            None => {
+                let hash = cell.control.hash_password(&password, &email, &name);
+                hash.and_then(|hash| cell.control.accept_invite(&asked, &name, hash))
+            }
         };
         match done {
             Ok(user) => Ok(Ok(user)),
             Err(ControlError::Invalid { field, what, mend }) => Ok(Err(format!("The {field} {what}; {mend}."))),
             Err(ControlError::Conflict { .. }) => {
-                Ok(Err("You have an account already: sign in first, then open this link again.".to_owned()))
+                let said = "This address has an account already, or signs in by its own provider: sign in first, then open \
+                            this link again.";
+                Ok(Err(said.to_owned()))
             }
             Err(error) => Err(error.into()),
         }

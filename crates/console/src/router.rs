@@ -10,6 +10,7 @@ use axum::middleware::map_response;
 use axum::routing::{get, post};
 use domicile_api::Cell;
 use domicile_control::Throttle;
+use ipnet::IpNet;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -27,6 +28,8 @@ pub(crate) struct Console {
     pub throttle: Arc<Throttle>,
     pub hashing: Arc<Semaphore>,
     pub oidc: Oidc,
+    /// Peers that are believed about where a request comes from.
+    pub trusted_proxies: Arc<[IpNet]>,
 }
 
 impl Console {
@@ -36,14 +39,16 @@ impl Console {
     }
 }
 
-/// The console's pages, to be merged with what else the cell's port serves.
-pub fn router(cell: Arc<Cell>) -> Router {
+/// The console's pages, to be merged with what else the cell's port serves. `trusted_proxies`: whose `Forwarded` and
+/// `X-Forwarded-For` are believed, as ingest points do.
+pub fn router(cell: Arc<Cell>, trusted_proxies: &[IpNet]) -> Router {
     let fetch = BorderFetch::new(cell.border.clone());
     let console = Console {
         sessions: Sessions::new(cell.world.clone()),
         throttle: Arc::default(),
         hashing: Arc::new(Semaphore::new(HASHING_MAX)),
         oidc: Oidc::new(cell.world.clone(), Arc::new(fetch)),
+        trusted_proxies: trusted_proxies.into(),
         cell,
     };
     Router::new()

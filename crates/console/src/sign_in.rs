@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use domicile_api::ApiError;
 use domicile_control::{Actor, ControlError, TooSoon, UserRecord};
-use domicile_listen::Peer;
+use domicile_listen::{Peer, client_address};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -43,9 +43,11 @@ pub(crate) fn field(body: &[u8], name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Where a request comes from.
-pub(crate) fn client(peer: Option<Extension<Peer>>) -> IpAddr {
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(peer)| peer.ip)
+/// Where a request comes from: the connection's address, or what a trusted proxy says. Behind a proxy that is not trusted,
+/// all clients are one.
+pub(crate) fn client(console: &Console, peer: Option<Extension<Peer>>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(peer)| peer.ip);
+    client_address(peer, headers, &console.trusted_proxies)
 }
 
 pub(crate) async fn page(State(console): State<Console>, uri: Uri) -> Response {
@@ -105,7 +107,7 @@ pub(crate) async fn sign_in(
     if email.is_empty() && password.is_empty() {
         return with_token(&console, &headers, field(&body, "token").trim().to_owned()).await;
     }
-    match right(&console, &email, password, client(peer)).await {
+    match right(&console, &email, password, client(&console, peer, &headers)).await {
         Ok(Some(user)) => signed_in(&console, &headers, user, "password", Redirect::to("/").into_response()).await,
         Ok(None) => refuse(&console, StatusCode::UNAUTHORIZED, WRONG).await,
         Err(response) => response,

@@ -9,7 +9,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use domicile_api::ApiError;
-use domicile_control::{Actor, ControlError, Resource, UserRecord, Vouched};
+use domicile_control::{ControlError, Resource, UserRecord, Vouched};
 use http::{HeaderMap, StatusCode, Uri, header};
 
 const UNKNOWN: &str = "There is no such provider to sign in with. Choose another way.";
@@ -97,21 +97,17 @@ pub(crate) async fn answer(
 async fn come_in(console: &Console, headers: &HeaderMap, provider: &Provider, identity: Identity) -> Response {
     let id = provider.id.clone();
     let vouched = Vouched { subject: identity.subject, email: identity.email, name: identity.name };
-    let found = console.cell.blocking(move |cell| {
-        match cell.control.change(&Actor::Operator, |change| change.user_vouched_for(&id, &vouched)) {
-            Ok(user) => Ok(Ok::<UserRecord, (StatusCode, String)>(user)),
-            Err(ControlError::Refused { what, mend }) => {
-                Ok(Err((StatusCode::FORBIDDEN, format!("Nobody is signed in: {what}; {mend}."))))
-            }
-            Err(ControlError::NotFound(Resource::IdentityProvider)) => {
-                Ok(Err((StatusCode::NOT_FOUND, UNKNOWN.to_owned())))
-            }
-            Err(ControlError::Invalid { .. }) => {
-                let fault = "The provider's e-mail address for you is not one. Tell the workspace's owner.";
-                Ok(Err((StatusCode::FORBIDDEN, fault.to_owned())))
-            }
-            Err(error) => Err(error.into()),
+    let found = console.cell.blocking(move |cell| match cell.control.user_vouched_for(&id, &vouched) {
+        Ok(user) => Ok(Ok::<UserRecord, (StatusCode, String)>(user)),
+        Err(ControlError::Refused { what, mend }) => {
+            Ok(Err((StatusCode::FORBIDDEN, format!("Nobody is signed in: {what}; {mend}."))))
         }
+        Err(ControlError::NotFound(Resource::IdentityProvider)) => Ok(Err((StatusCode::NOT_FOUND, UNKNOWN.to_owned()))),
+        Err(ControlError::Invalid { .. }) => {
+            let fault = "The provider's e-mail address for you is not one. Tell the workspace's owner.";
+            Ok(Err((StatusCode::FORBIDDEN, fault.to_owned())))
+        }
+        Err(error) => Err(error.into()),
     });
     match found.await {
         Ok(Ok(user)) => signed_in(console, headers, user, &provider.id, render(&OnwardPage)).await,

@@ -86,7 +86,13 @@ impl Bed {
             limits: Default::default(),
             live,
         });
-        Self { _dir: dir, router: domicile_console::router(Arc::clone(&cell)), cell, demo, writer }
+        Self {
+            _dir: dir,
+            router: domicile_console::router(Arc::clone(&cell), &["127.0.0.0/8".parse().expect("a network")]),
+            cell,
+            demo,
+            writer,
+        }
     }
 
     /// Puts a kept event of the demo's website into the event log.

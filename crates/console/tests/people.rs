@@ -4,6 +4,7 @@ use crate::bed::{Bed, Page};
 use domicile_control::{
     Actor, Change, ControlError, Grant, Grants, NewIdentityProvider, NewUser, NewWorkspace, Role, UserRecord,
 };
+use domicile_listen::Peer;
 use domicile_workspace::WorkspaceId;
 use http::{StatusCode, header};
 
@@ -77,6 +78,35 @@ async fn a_wrong_password_and_an_unknown_person_are_answered_alike_and_slowed() 
     texts.dedup();
     assert_eq!(texts.len(), 1, "nothing tells who is there");
     assert!(!texts[0].contains("wrong horse battery") && !texts[0].contains(&owner));
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_tries_of_its_own() {
+    let bed = Bed::new();
+    let tries = async |peer: [u8; 4], forwarded: &str, count: usize| {
+        let mut found = StatusCode::OK;
+        for n in 0..count {
+            let mut request = http::Request::post("/sign-in")
+                .header("x-forwarded-for", forwarded)
+                .body(axum::body::Body::from(format!("email=p{n}%40{forwarded}.example&password=wrong")))
+                .expect("a request");
+            let peer = std::net::IpAddr::from(peer);
+            request.extensions_mut().insert(Peer { ip: peer, port: 1, proxied: false, tls: false });
+            found = bed.send(request).await.status;
+        }
+        found
+    };
+    let (proxy, stranger) = ([127, 0, 0, 1], [203, 0, 113, 9]);
+    assert_eq!(tries(proxy, "198.51.100.1", 21).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(tries(proxy, "198.51.100.2", 1).await, StatusCode::UNAUTHORIZED, "another client");
+    assert_eq!(
+        tries(proxy, "8.8.8.8, 198.51.100.1", 1).await,
+        StatusCode::TOO_MANY_REQUESTS,
+        "what it says is no way out"
+    );
+    // Who is no trusted proxy is the client, whatever it says.
+    assert_eq!(tries(stranger, "198.51.100.3", 20).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(tries(stranger, "198.51.100.4", 1).await, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::db::{DbError, Row, values};
 use crate::page::{List, Listed, Page};
 use crate::view::View;
 use crate::{ControlError, Resource, id, text};
+use domicile_region::PLANS;
 use domicile_world::Millis;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use serde_json::json;
 #[derive(Clone, Debug)]
 pub struct NewAccount {
     pub name: String,
-    /// `free`, `team`, `business` …; what is not in the topology opens no region.
+    /// One of [`domicile_region::PLANS`].
     pub plan: String,
 }
 
@@ -49,7 +50,7 @@ const COLUMNS: &str = "number, id, name, plan, idle_minutes, created_at, version
 impl Change<'_> {
     /// Makes an account. What it is entitled to is granted apart.
     pub fn create_account(&mut self, new: &NewAccount) -> Result<Account, ControlError> {
-        let (name, plan) = (text::name("name", &new.name)?, text::slug("plan", &new.plan)?);
+        let (name, plan) = (text::name("name", &new.name)?, checked_plan(&new.plan)?.to_owned());
         let id = id::new_id(self.random());
         let number = self.insert(
             "make an account",
@@ -66,7 +67,7 @@ impl Change<'_> {
     /// Lets an account make workspaces that need this plan. Granting it twice changes nothing.
     pub fn grant_entitlement(&mut self, account: &str, plan: &str, note: &str) -> Result<(), ControlError> {
         let account = self.account(account)?;
-        let plan = text::slug("plan", plan)?;
+        let plan = checked_plan(plan)?;
         if note.chars().count() > NOTE_CHARS_MAX || note.chars().any(char::is_control) {
             return Err(ControlError::invalid(
                 "note",
@@ -74,7 +75,7 @@ impl Change<'_> {
                 "give one short line",
             ));
         }
-        if self.is_entitled(account.number, &plan)? {
+        if self.is_entitled(account.number, plan)? {
             return Ok(());
         }
         self.run(
@@ -106,10 +107,11 @@ impl Change<'_> {
         self.note("Entitlement Revoked", &of, Some(json!({ "plan": plan })), None)
     }
 
-    /// Puts an account on a plan: its workspaces are on it from then on, unless they are told otherwise.
+    /// Puts an account on a plan: workspaces that are made from then on have at most this one. Those that there are stay as
+    /// they are.
     pub fn set_plan(&mut self, account: &str, plan: &str) -> Result<Account, ControlError> {
         let before = self.account(account)?;
-        let plan = text::slug("plan", plan)?;
+        let plan = checked_plan(plan)?;
         if before.plan == plan {
             return Ok(before);
         }
@@ -200,6 +202,21 @@ impl View<'_> {
         )?;
         Ok(held > 0)
     }
+}
+
+/// # Errors
+/// `Invalid`, with the list, for a word that is no plan.
+pub(crate) fn checked_plan(plan: &str) -> Result<&'static str, ControlError> {
+    PLANS
+        .into_iter()
+        .find(|known| *known == plan)
+        .ok_or_else(|| ControlError::invalid("plan", "is no plan", format!("choose one of: {}", PLANS.join(", "))))
+}
+
+/// Whether an account on the plan `of` may have a workspace on `plan`. One that is not known allows only itself.
+pub(crate) fn allows_plan(of: &str, plan: &str) -> bool {
+    let place = |plan: &str| PLANS.iter().position(|known| *known == plan);
+    of == plan || place(of).zip(place(plan)).is_some_and(|(of, plan)| plan <= of)
 }
 
 pub(crate) fn account(row: &Row) -> Result<Account, DbError> {

@@ -1,13 +1,21 @@
 //! The audit trail: who changed or looked at what. It only grows; guards in the database hold that.
+//!
+//! - A text of more than [`TEXT_BYTES_MAX`] bytes (a function's code) stands on it as `{"sha256": …, "bytes": …}`: that it
+//!   changed, and to what, can be shown; each change does not cost its length twice.
 
 use crate::change::Change;
 use crate::db::{DbError, Row, ToValue, Value as Column, values};
+use crate::id::sha256;
 use crate::page::{List, Listed, Page};
 use crate::view::View;
 use crate::{ControlError, Resource};
+use data_encoding::HEXLOWER;
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// Bytes of a text that stands on the trail as it is.
+const TEXT_BYTES_MAX: usize = 1_000;
 
 /// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,11 +112,23 @@ pub(crate) fn insert(
         of.resource.as_str(),
         of.id,
         of.name,
-        before.map(|value| value.to_string()),
-        after.map(|value| value.to_string()),
+        before.map(|value| shortened(value).to_string()),
+        after.map(|value| shortened(value).to_string()),
         change.makes(),
     ];
     change.run("write the audit trail", INSERT, values).map(drop)
+}
+
+/// The value, its long texts as their hashes. As deep as what was parsed.
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > TEXT_BYTES_MAX => {
+            json!({ "sha256": HEXLOWER.encode(&sha256(text.as_bytes())), "bytes": text.len() })
+        }
+        Value::Array(list) => list.into_iter().map(shortened).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, shortened(value))).collect(),
+        short => short,
+    }
 }
 
 impl Change<'_> {

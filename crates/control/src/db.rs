@@ -8,20 +8,23 @@
 //! - SQL is written once, in what both understand: `?1` for a value, `RETURNING number`, `IS DISTINCT FROM`; times, counts
 //!   and yes-or-no are 64-bit integers. What they write differently is in [`dialect`].
 //! - Everything happens in a transaction. One that is dropped is rolled back.
+//! - Reads go beside one another and beside the change that is under way, [`READERS_MAX`] at once.
 //! - Changes are made one after the other, whoever makes them: a change holds the database's one place for writing (SQLite)
 //!   or the row of `meta` (PostgreSQL) from its first statement to its end.
 //! - A NUL in a text becomes U+FFFD, because PostgreSQL can't hold it: what it is compared with has none.
 
 pub(crate) mod dialect;
 pub(crate) mod postgres;
+mod readers;
 pub(crate) mod sqlite;
 mod value;
 
-pub(crate) use value::{Row, ToValue, Value, values};
+pub(crate) use value::{Row, Rows, ToValue, Value, values};
 
+use readers::{Lent, Readers};
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Which of the two it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(crate) enum Begin {
     View,
     /// Changes it; waits for the change that is under way.
     Change,
+    /// Changes it, when nobody else does: fails at once with a fault that passes.
+    ChangeIfFree,
     /// Makes and changes tables; waits for another program that does.
     Migrate,
 }
@@ -49,47 +54,84 @@ pub(crate) trait Connection: Send {
     fn rollback(&self);
     /// Runs one statement; gives the number of rows it changed.
     fn run(&self, sql: &str, values: &[Value]) -> Result<u64, DbError>;
-    fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError>;
+    fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        Ok(self.rows_within(sql, values, usize::MAX)?.rows)
+    }
+    /// The first rows, as many as `bytes` hold, and at least one. What is left off takes no memory.
+    fn rows_within(&self, sql: &str, values: &[Value], bytes: usize) -> Result<Rows, DbError>;
     /// Runs several statements without values.
     fn batch(&self, sql: &str) -> Result<(), DbError>;
 }
 
-/// The two connections of a store.
+/// The connections of a store: one that changes it, a few that read.
 pub(crate) struct Database {
     pub(crate) engine: Engine,
     /// For messages: the file, or the server and schema without user and password.
     pub(crate) at: String,
     writer: Mutex<Box<dyn Connection>>,
-    reader: Mutex<Box<dyn Connection>>,
+    readers: Readers,
 }
 
 impl Database {
-    pub(crate) fn new(engine: Engine, at: String, writer: Box<dyn Connection>, reader: Box<dyn Connection>) -> Self {
-        Self { engine, at, writer: Mutex::new(writer), reader: Mutex::new(reader) }
+    /// `connect` opens a connection for reading; it is asked when all that there are read something.
+    pub(crate) fn new(engine: Engine, at: String, writer: Box<dyn Connection>, connect: readers::Connect) -> Self {
+        Self { engine, at, writer: Mutex::new(writer), readers: Readers::new(connect) }
     }
 
     pub(crate) fn begin(&self, what: Begin) -> Result<Tx<'_>, DbError> {
-        let connection = match what {
-            Begin::View => &self.reader,
-            Begin::Change | Begin::Migrate => &self.writer,
+        let place = match what {
+            Begin::View => Place::Reader(self.readers.lend()?),
+            // A panic while the lock was held dropped its transaction: the connection is as good as before.
+            _ => Place::Writer(self.writer.lock().unwrap_or_else(PoisonError::into_inner)),
         };
-        // A panic while the lock was held dropped its transaction: the connection is as good as before.
-        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        connection.begin(what)?;
-        Ok(Tx { connection, open: true })
+        place.begin(what)
+    }
+
+    /// A change, unless somebody makes one: another thread, or another program.
+    pub(crate) fn begin_if_free(&self) -> Result<Option<Tx<'_>>, DbError> {
+        let writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        match Place::Writer(writer).begin(Begin::ChangeIfFree) {
+            Ok(tx) => Ok(Some(tx)),
+            Err(error) if error.fault == Fault::Passes => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The connection of a transaction, for as long as it is open.
+enum Place<'a> {
+    Writer(MutexGuard<'a, Box<dyn Connection>>),
+    Reader(Lent<'a>),
+}
+
+impl<'a> Place<'a> {
+    fn begin(self, what: Begin) -> Result<Tx<'a>, DbError> {
+        self.connection().begin(what)?;
+        Ok(Tx { place: self, open: true })
+    }
+
+    fn connection(&self) -> &(dyn Connection + 'static) {
+        match self {
+            Self::Writer(writer) => &***writer,
+            Self::Reader(reader) => reader.connection(),
+        }
     }
 }
 
 /// An open transaction. Dropped without a commit, it is rolled back.
 pub(crate) struct Tx<'a> {
-    connection: MutexGuard<'a, Box<dyn Connection>>,
+    place: Place<'a>,
     open: bool,
 }
 
 impl Tx<'_> {
     /// Commits, and calls `then` while no other transaction of this connection can begin.
     pub(crate) fn commit(mut self, then: impl FnOnce()) -> Result<(), DbError> {
-        self.connection.commit()?;
+        self.place.connection().commit()?;
         self.open = false;
         then();
         Ok(())
@@ -100,14 +142,14 @@ impl Deref for Tx<'_> {
     type Target = dyn Connection;
 
     fn deref(&self) -> &Self::Target {
-        &**self.connection
+        self.place.connection()
     }
 }
 
 impl Drop for Tx<'_> {
     fn drop(&mut self) {
         if self.open {
-            self.connection.rollback();
+            self.place.connection().rollback();
         }
     }
 }

@@ -32,7 +32,8 @@ pub struct NewDestination {
 /// What to change of a destination; `None` leaves it. Settings that are not named stay, `null` takes one away.
 #[derive(Clone, Default)]
 pub struct DestinationChange {
-    pub name: Option<String>,
+    /// `Some(None)`: the catalog's name.
+    pub name: Option<Option<String>>,
     pub enabled: Option<bool>,
     pub settings: Option<Map<String, Value>>,
 }
@@ -135,7 +136,7 @@ impl Change<'_> {
         let entry = catalog_entry(Kind::Destination, &before.kind)?;
         let mut after = before.clone();
         if let Some(name) = &to.name {
-            after.name = text::name("name", name)?;
+            after.name = text::name("name", name.as_deref().unwrap_or(&entry.name))?;
         }
         if let Some(given) = &to.settings {
             after.settings = settings::merge(entry, &before.settings, given)?;

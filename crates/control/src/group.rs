@@ -4,7 +4,6 @@
 
 use crate::audit::Resourced;
 use crate::change::Change;
-use crate::db::values;
 use crate::page::{Listed, Page};
 use crate::permission::Subject;
 use crate::role::Grants;
@@ -15,6 +14,7 @@ use crate::{ControlError, Resource, text};
 use domicile_workspace::WorkspaceId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::HashSet;
 
 /// From a group to the person's id.
 pub(crate) const MEMBER: &str = "group-user";
@@ -135,7 +135,10 @@ impl Change<'_> {
         self.note_members(workspace, &group, "Group Memberships Deleted", &removed)
     }
 
-    /// Makes these people the group's members, and no others.
+    /// Makes these people the group's members, and no others. Who is in it already stays; the same people change nothing.
+    ///
+    /// # Errors
+    /// As [`Self::add_to_group`] and [`Self::remove_from_group`].
     pub fn replace_group(
         &mut self,
         workspace: &WorkspaceId,
@@ -143,20 +146,40 @@ impl Change<'_> {
         emails: &[String],
         giver: &Grants,
     ) -> Result<(), ControlError> {
-        self.group(workspace, id)?;
-        // Checked once, at the end: who stays in the group does not leave it for a moment.
+        let group = self.group(workspace, id)?;
+        // Checked once, at the end: who comes may own the workspace in the place of who goes.
         self.keeping_an_owner(workspace, |change| {
-            let number = change.workspace_number(workspace)?;
-            change.run(
-                "empty a group",
-                "UPDATE links SET undone = 1, version = ?3
-                 WHERE workspace = ?1 AND a = ?2 AND kind IN ('group-user', 'group-invite') AND undone = 0",
-                values![number, id, change.makes()],
-            )?;
-            change.add_to_group(workspace, id, emails, giver)
-        })?;
-        self.touch();
-        Ok(())
+            change.add_to_group(workspace, id, emails, giver)?;
+            let mut wanted = HashSet::new();
+            for (n, email) in emails.iter().enumerate() {
+                let email = user::email(&format!("emails.{n}"), email)?;
+                wanted.insert(change.end_of(workspace, &email, n)?);
+            }
+            let mut removed = Vec::new();
+            for (kind, end) in change.ends_of_group(workspace, id)? {
+                if !wanted.contains(&(kind, end.clone())) && change.unlink(workspace, kind, (id, &end))? {
+                    removed.push(if kind == MEMBER { change.user(&end)?.email } else { end });
+                }
+            }
+            change.note_members(workspace, &group, "Group Memberships Deleted", &removed)
+        })
+    }
+
+    /// All that a group has: the kinds and ends of its links.
+    fn ends_of_group(&self, workspace: &WorkspaceId, id: &str) -> Result<Vec<(&'static str, String)>, ControlError> {
+        let mut ends = Vec::new();
+        for kind in [MEMBER, INVITED] {
+            let mut page = Page::first(Page::COUNT_MAX);
+            loop {
+                let links = self.links_from(workspace, kind, id, &page)?;
+                ends.extend(links.rows.into_iter().map(|link| (kind, link.b)));
+                match links.last.filter(|_| links.has_after) {
+                    Some(last) => page = Page::after(last, Page::COUNT_MAX),
+                    None => break,
+                }
+            }
+        }
+        Ok(ends)
     }
 
     /// The kind and the end of the link to who has this address.

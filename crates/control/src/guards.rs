@@ -1,4 +1,8 @@
 //! What keeps the tables as they are, whoever asks: the rules that the database itself holds, also against a shell.
+//!
+//! - They hold against statements, each with any `OR REPLACE`, `ON CONFLICT`, `TRUNCATE` and setting of its session. They
+//!   don't hold against who may change the tables themselves: whoever drops a trigger or a table, writes SQLite's schema
+//!   (`writable_schema`) or its file, or owns PostgreSQL's schema and disables triggers, can do anything.
 
 use crate::db::dialect::{Guard, On, When};
 
@@ -55,6 +59,23 @@ pub(crate) const PEOPLE: &[Guard] = &[
     for_good("operator_tokens", &["id", "number", "hash"], "a token of the operator never changes"),
 ];
 
+/// The guards of the third migration.
+pub(crate) const KEPT_KEYS: &[Guard] = &[
+    guard("write_keys", On::Delete, When::Always, "a write key is marked as deleted, so that nobody else is given it"),
+    never_replaced("write_keys", "EXISTS (SELECT 1 FROM write_keys WHERE key = NEW.key)"),
+    never_replaced("accounts", "EXISTS (SELECT 1 FROM accounts WHERE number = NEW.number OR id = NEW.id)"),
+    replaces_none(
+        "workspaces",
+        "NEW.slug IS DISTINCT FROM OLD.slug AND EXISTS (SELECT 1 FROM workspaces WHERE slug = NEW.slug)",
+    ),
+    replaces_none(
+        "sources",
+        "NEW.deleted_at IS NULL AND (NEW.slug IS DISTINCT FROM OLD.slug OR OLD.deleted_at IS NOT NULL)
+         AND EXISTS (SELECT 1 FROM sources
+                     WHERE workspace = NEW.workspace AND slug = NEW.slug AND deleted_at IS NULL)",
+    ),
+];
+
 const fn guard(table: &'static str, on: On, when: When, says: &'static str) -> Guard {
     Guard { table, on, when, says }
 }
@@ -66,4 +87,10 @@ const fn for_good(table: &'static str, columns: &'static [&'static str], says: &
 /// SQLite's `REPLACE` deletes without asking the delete guard, unless a shell has set it so.
 const fn never_replaced(table: &'static str, there: &'static str) -> Guard {
     guard(table, On::Insert, When::Holds(there), "a row is never replaced")
+}
+
+/// As [`never_replaced`], for `UPDATE OR REPLACE`: columns that are unique and may change. Those that never change have
+/// [`for_good`].
+const fn replaces_none(table: &'static str, there: &'static str) -> Guard {
+    guard(table, On::Update, When::Holds(there), "a row is never replaced")
 }

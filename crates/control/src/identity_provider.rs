@@ -1,17 +1,19 @@
 //! Identity providers: where people of an account sign in, and whom the cell believes about which e-mail addresses.
 //!
 //! - A provider is believed about the addresses of its own domains and about people of its own account, and of nobody else.
-//!   A domain is one account's: no account can name another's domain and be let in as their people.
+//!   A domain is one account's: no account can name another's domain and be let in as their people, nor make or invite
+//!   somebody with an address of it.
 //! - Who comes for the first time becomes a member of the account's workspaces, with no role. They are known by issuer and
-//!   subject from then on, so that an address that changes hands takes nothing along.
+//!   subject from then on, so that an address that changes hands takes nothing along. Who had a password before has none
+//!   after, and no session of before: whoever set it had nobody vouch for them.
 
-use crate::audit::Resourced;
+use crate::audit::{Actor, Resourced};
 use crate::change::Change;
 use crate::db::{DbError, Row, values};
 use crate::role::Grants;
 use crate::user::{self, NewUser, UserRecord};
 use crate::view::View;
-use crate::{ControlError, Resource, id, text};
+use crate::{ControlError, Resource, Store, id, text};
 use domicile_region::Country;
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
@@ -137,7 +139,7 @@ impl Change<'_> {
         self.identity_provider(&id)
     }
 
-    /// Switches a provider on or off. Who signed in by it stays signed in until the session ends.
+    /// Switches a provider on or off. Off, the sessions that were opened by it end.
     pub fn enable_identity_provider(&mut self, id: &str, enabled: bool) -> Result<IdentityProvider, ControlError> {
         let before = self.identity_provider(id)?;
         if before.enabled == enabled {
@@ -148,6 +150,9 @@ impl Change<'_> {
             "UPDATE identity_providers SET enabled = ?2, updated_at = ?3, version = ?4 WHERE number = ?1",
             values![before.number, enabled, self.now, self.makes()],
         )?;
+        if !enabled {
+            self.end_sessions_by(id)?;
+        }
         let of = Resourced { workspace: None, resource: Resource::IdentityProvider, id, name: &before.name };
         let kind = if enabled { "Identity Provider Enabled" } else { "Identity Provider Disabled" };
         self.note(kind, &of, None, None)?;
@@ -163,62 +168,65 @@ impl Change<'_> {
              WHERE number = ?1",
             values![before.number, self.now, self.makes()],
         )?;
-        self.run("end a provider's sessions", "DELETE FROM sessions WHERE how = ?1", values![id])?;
+        self.end_sessions_by(id)?;
         let of = Resourced { workspace: None, resource: Resource::IdentityProvider, id, name: &before.name };
         self.note("Identity Provider Deleted", &of, None, None)
     }
 
-    /// Finds or makes the person whom a provider vouches for.
-    ///
-    /// # Errors
-    /// `NotFound` for a provider that is not there or is off; `Refused` when the person is another account's, or the address
-    /// is not of the provider's domains.
-    pub fn user_vouched_for(&mut self, provider: &str, vouched: &Vouched) -> Result<UserRecord, ControlError> {
-        let provider = self.identity_provider(provider)?;
-        if !provider.enabled {
-            return Err(ControlError::NotFound(Resource::IdentityProvider));
-        }
-        let email = user::email("email", &vouched.email)?;
-        let domain = email.split('@').nth(1).unwrap_or_default();
-        if !provider.domains.iter().any(|one| one == domain) {
-            return Err(refused("the e-mail address is not of the provider's domains"));
-        }
-        let known = self.one(
-            "find an identity",
-            "SELECT u.id FROM identities i JOIN users u ON u.number = i.user_number
-             WHERE i.issuer = ?1 AND i.subject = ?2 AND u.deleted_at IS NULL",
-            values![provider.issuer, vouched.subject],
-            |row| row.get::<String>(0),
-        )?;
-        let user = match known {
-            Some(id) => self.user(&id)?,
-            None => self.first_sign_in(&provider, vouched, &email)?,
-        };
-        match user.account == provider.account {
-            true => Ok(user),
-            false => Err(refused("the person is another account's")),
-        }
+    fn end_sessions_by(&mut self, provider: &str) -> Result<(), ControlError> {
+        self.run("end a provider's sessions", "DELETE FROM sessions WHERE how = ?1", values![provider]).map(drop)
     }
 
-    fn first_sign_in(
+    /// Lets in whom a provider vouches for. `None` when that is somebody else than `id`, also somebody who was made since.
+    fn let_in(&mut self, provider: &str, vouched: &Vouched, id: &str) -> Result<Option<UserRecord>, ControlError> {
+        let (provider, email) = self.believed(provider, vouched)?;
+        let known = self.known_by(&provider, vouched)?;
+        let found = match &known {
+            Some(user) => Some(user.clone()),
+            None => self.find_user_by_email(&email)?,
+        };
+        if let Some(user) = &found {
+            if user.account != provider.account {
+                return Err(refused("the person is another account's"));
+            }
+            if user.id != id {
+                return Ok(None);
+            }
+        }
+        if known.is_none() {
+            let user = match found {
+                Some(user) if self.has_identity(&provider, &user)? => {
+                    return Err(refused("the address is somebody's who came under another subject; ask the operator"));
+                }
+                Some(user) => user,
+                None => self.newcomer(&provider, vouched, (id, email))?,
+            };
+            self.link_identity(&provider, vouched, &user)?;
+        }
+        self.user(id).map(Some)
+    }
+
+    fn newcomer(
         &mut self,
         provider: &IdentityProvider,
         vouched: &Vouched,
-        email: &str,
+        (id, email): (&str, String),
     ) -> Result<UserRecord, ControlError> {
-        let user = match self.find_user_by_email(email)? {
-            Some(user) if user.account != provider.account => return Err(refused("the person is another account's")),
-            Some(user) => user,
-            None => {
-                let name = text::name("name", &vouched.name).unwrap_or_else(|_| email.to_owned());
-                let new = NewUser { email: email.to_owned(), name, password: None, must_change: false };
-                let user = self.create_user(&provider.account, &new)?;
-                for workspace in self.workspaces_of_account(&provider.account)? {
-                    self.add_member(&workspace, &user.id, &Grants::default(), &Grants::default())?;
-                }
-                user
-            }
-        };
+        let name = text::name("name", &vouched.name).unwrap_or_else(|_| email.clone());
+        let new = NewUser { email, name, password: None, must_change: false };
+        let user = self.create_user_as(id, &provider.account, &new)?;
+        for workspace in self.workspaces_of_account(&provider.account)? {
+            self.add_member(&workspace, &user.id, &Grants::default(), &Grants::default())?;
+        }
+        Ok(user)
+    }
+
+    fn link_identity(
+        &mut self,
+        provider: &IdentityProvider,
+        vouched: &Vouched,
+        user: &UserRecord,
+    ) -> Result<(), ControlError> {
         self.run(
             "note an identity",
             "INSERT INTO identities (issuer, subject, user_number, created_at) VALUES (?1, ?2, ?3, ?4)",
@@ -226,7 +234,34 @@ impl Change<'_> {
         )?;
         let of = Resourced { workspace: None, resource: Resource::User, id: &user.id, name: &user.email };
         self.note("User Identity Added", &of, None, Some(json!({ "identityProvider": provider.id })))?;
-        Ok(user)
+        if user.has_password { self.remove_password(user) } else { Ok(()) }
+    }
+}
+
+impl Store {
+    /// Finds or makes the person whom a provider vouches for. On the trail, they come by themselves.
+    ///
+    /// # Errors
+    /// `NotFound` for a provider that is not there or is off; `Refused` when the person is another account's, or the address
+    /// is not of the provider's domains.
+    pub fn user_vouched_for(&self, provider: &str, vouched: &Vouched) -> Result<UserRecord, ControlError> {
+        loop {
+            let found = self.view(|view| {
+                let (provider, email) = view.believed(provider, vouched)?;
+                let known = view.known_by(&provider, vouched)?;
+                let found = if known.is_some() { known } else { view.find_user_by_email(&email)? };
+                Ok::<_, ControlError>(found.ok_or(email))
+            })?;
+            let (id, name) = match found {
+                Ok(user) => (user.id, user.email),
+                Err(email) => (id::new_id(&*self.inner.world.random), email),
+            };
+            let by = Actor::User { id: id.clone(), name };
+            // Of two first sign-ins at once, the second finds who the first made, and begins anew.
+            if let Some(user) = self.change(&by, |change| change.let_in(provider, vouched, &id))? {
+                return Ok(user);
+            }
+        }
     }
 }
 
@@ -251,6 +286,57 @@ impl View<'_> {
         Ok(secrets.get("clientSecret").and_then(|secret| secret.as_str()).map(str::to_owned))
     }
 
+    /// The provider, and the address that it is believed about.
+    fn believed(&self, provider: &str, vouched: &Vouched) -> Result<(IdentityProvider, String), ControlError> {
+        let provider = self.identity_provider(provider)?;
+        if !provider.enabled {
+            return Err(ControlError::NotFound(Resource::IdentityProvider));
+        }
+        let email = user::email("email", &vouched.email)?;
+        match provider.domains.iter().any(|domain| domain == domain_of(&email)) {
+            true => Ok((provider, email)),
+            false => Err(refused("the e-mail address is not of the provider's domains")),
+        }
+    }
+
+    /// Who came by this provider before, under this subject.
+    fn known_by(&self, provider: &IdentityProvider, vouched: &Vouched) -> Result<Option<UserRecord>, ControlError> {
+        let known = self.one(
+            "find an identity",
+            "SELECT u.id FROM identities i JOIN users u ON u.number = i.user_number
+             WHERE i.issuer = ?1 AND i.subject = ?2 AND u.deleted_at IS NULL",
+            values![provider.issuer, vouched.subject],
+            |row| row.get::<String>(0),
+        )?;
+        known.map(|id| self.user(&id)).transpose()
+    }
+
+    /// Whether somebody came by this issuer before, under whichever subject.
+    fn has_identity(&self, provider: &IdentityProvider, user: &UserRecord) -> Result<bool, ControlError> {
+        let held = self.count(
+            "look for an identity",
+            "SELECT count(*) FROM identities WHERE issuer = ?1 AND user_number = ?2",
+            values![provider.issuer, user.number],
+        )?;
+        Ok(held > 0)
+    }
+
+    /// Refuses an address whose domain is another account's, also while its provider is off. `email`: in lower case.
+    pub(crate) fn refuse_domain_of_another(&self, account: &str, email: &str) -> Result<(), ControlError> {
+        let domain = domain_of(email);
+        let all = self.identity_providers(None)?;
+        let of_another = |provider: &IdentityProvider| {
+            provider.account != account && provider.domains.iter().any(|one| one == domain)
+        };
+        match all.iter().any(of_another) {
+            false => Ok(()),
+            true => Err(ControlError::Conflict {
+                what: format!("the e-mail domain `{domain}` is another account's"),
+                mend: "give an address of another domain; theirs is given out by their identity provider".to_owned(),
+            }),
+        }
+    }
+
     fn workspaces_of_account(&self, account: &str) -> Result<Vec<WorkspaceId>, ControlError> {
         self.all(
             "read an account's workspaces",
@@ -259,6 +345,10 @@ impl View<'_> {
             |row| row.get::<String>(0).map(WorkspaceId::new),
         )
     }
+}
+
+fn domain_of(email: &str) -> &str {
+    email.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 fn refused(what: &str) -> ControlError {

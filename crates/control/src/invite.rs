@@ -1,20 +1,21 @@
 //! Invitations: an e-mail address, what it will be allowed, and a link that holds for seven days and once.
 //!
 //! The link is shown to who invites; nothing is sent by mail from here. Who opens it and has no account makes one; who has
-//! one signs in first, so that the link alone never opens what somebody has elsewhere.
+//! one signs in first, so that the link alone never opens what somebody has elsewhere. Who invites could open the link too:
+//! an address of a domain that is another account's is not to be had like this.
 
-use crate::audit::Resourced;
+use crate::audit::{Actor, Resourced};
 use crate::change::Change;
 use crate::db::{DbError, Row, values};
 use crate::group::{INVITED, MEMBER};
-use crate::id::{base62, sha256};
+use crate::id::{base62, new_id, sha256};
 use crate::page::{List, Listed, Page};
 use crate::password::Hash;
 use crate::permission::{self, Subject};
 use crate::role::{Grant, Grants};
 use crate::user::{self, NewUser, UserRecord};
 use crate::view::View;
-use crate::{ControlError, Resource};
+use crate::{ControlError, Resource, Store};
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
 use serde_json::json;
@@ -49,7 +50,7 @@ impl Change<'_> {
     /// Invites somebody; an older invitation of theirs holds no more.
     ///
     /// # Errors
-    /// `Conflict` for a member; `Refused` when `giver` has less than is given.
+    /// `Conflict` for a member, and for an address of another account's domain; `Refused` when `giver` has less than is given.
     pub fn invite(
         &mut self,
         workspace: &WorkspaceId,
@@ -61,6 +62,7 @@ impl Change<'_> {
         let email = user::email("email", email)?;
         permission::refuse_more_than(giver, grants)?;
         self.check_grants(workspace, grants)?;
+        self.refuse_domain_of_another(&self.workspace(workspace)?.account, &email)?;
         if let Some(user) = self.find_user_by_email(&email)?
             && !self.permissions(workspace, Subject::User(&user.id))?.0.is_empty()
         {
@@ -112,11 +114,7 @@ impl Change<'_> {
         self.note("Invite Deleted", &of, None, None)
     }
 
-    /// Takes an invitation up as somebody new. `token`: from the link.
-    ///
-    /// # Errors
-    /// `NotFound` for a link that does not hold; `Conflict` when the address is somebody's: they sign in first.
-    pub fn accept_invite(&mut self, token: &str, name: &str, password: Hash) -> Result<UserRecord, ControlError> {
+    fn accept_invite(&mut self, token: &str, id: &str, name: &str, password: Hash) -> Result<UserRecord, ControlError> {
         let invite = self.invite_of(token)?;
         let account = self.workspace(&invite.workspace)?.account;
         let new = NewUser {
@@ -125,7 +123,7 @@ impl Change<'_> {
             password: Some(password),
             must_change: false,
         };
-        let user = self.create_user(&account, &new)?;
+        let user = self.create_user_as(id, &account, &new)?;
         self.join(&invite, &user)?;
         Ok(user)
     }
@@ -166,6 +164,19 @@ impl Change<'_> {
             self.unlink(workspace, INVITED, (&link.a, email))?;
         }
         Ok(())
+    }
+}
+
+impl Store {
+    /// Takes an invitation up as somebody new; on the trail, they do it themselves. `token`: from the link.
+    ///
+    /// # Errors
+    /// `NotFound` for a link that does not hold; `Conflict` when the address is somebody's: they sign in first.
+    pub fn accept_invite(&self, token: &str, name: &str, password: Hash) -> Result<UserRecord, ControlError> {
+        let invite = self.view(|view| view.invite_of(token))?;
+        let id = new_id(&*self.inner.world.random);
+        let by = Actor::User { id: id.clone(), name: invite.email };
+        self.change(&by, |change| change.accept_invite(token, &id, name, password))
     }
 }
 

@@ -64,6 +64,7 @@ mod configuration;
 mod suppression;
 
 mod demo;
+mod depth;
 mod single;
 
 mod id;
@@ -92,6 +93,7 @@ pub use permission::Subject;
 pub use role::{Area, Grant, Grants, Held, LabelValue, Level, Reach, Role};
 pub use scope::Scope;
 pub use session::{SESSION_MS, Session};
+pub use settings::is_secret_setting;
 pub use source::{NewSource, SourceChange, SourceName, SourceRecord};
 pub use store::{Place, Store};
 pub use suppression::SuppressedUser;

@@ -16,12 +16,15 @@ use domicile_world::Millis;
 struct Step {
     sql: &'static str,
     guards: &'static [Guard],
+    /// The number in the name of its first guard: on one table no two steps may use the same.
+    first_guard: usize,
 }
 
 /// The steps in order; the first is number 1.
 const STEPS: &[Step] = &[
-    Step { sql: include_str!("../migrations/0001_first.sql"), guards: guards::FIRST },
-    Step { sql: include_str!("../migrations/0002_people.sql"), guards: guards::PEOPLE },
+    Step { sql: include_str!("../migrations/0001_first.sql"), guards: guards::FIRST, first_guard: 1 },
+    Step { sql: include_str!("../migrations/0002_people.sql"), guards: guards::PEOPLE, first_guard: 1 },
+    Step { sql: include_str!("../migrations/0003_kept_keys.sql"), guards: guards::KEPT_KEYS, first_guard: 101 },
 ];
 
 impl Step {
@@ -33,9 +36,10 @@ impl Step {
 
     fn written_for(&self, engine: Engine) -> String {
         let mut sql = dialect::define(engine, self.sql);
-        for (number, guard) in (1..).zip(self.guards) {
+        for (number, guard) in (self.first_guard..).zip(self.guards) {
             sql.push_str(&guard.sql(engine, number));
         }
+        sql.push_str(dialect::always(engine));
         sql
     }
 }
@@ -138,7 +142,7 @@ mod tests {
     }
 
     const fn step(sql: &'static str) -> Step {
-        Step { sql, guards: &[] }
+        Step { sql, guards: &[], first_guard: 1 }
     }
 
     fn applied(db: &Database, steps: &[Step]) -> Result<u32, StoreError> {
@@ -149,7 +153,7 @@ mod tests {
     fn migrations_run_once() {
         let dir = tempfile::tempdir().expect("a folder");
         let db = open(&dir);
-        assert_eq!(migrate(&db, &RegionId::new("ch"), Millis(0)).expect("the first time"), 2);
+        assert_eq!(migrate(&db, &RegionId::new("ch"), Millis(0)).expect("the first time"), 3);
         assert_eq!(migrate(&db, &RegionId::new("ch"), Millis(0)).expect("the second time"), 0);
     }
 

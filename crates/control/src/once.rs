@@ -37,6 +37,26 @@ pub struct Answered {
     pub replayed: bool,
 }
 
+impl Change<'_> {
+    /// Calls `make`, once: when the same actor asked the same with the same key within 24 hours, the first answer
+    /// (`status`, bytes) is given again and `make` isn't called. An answer that is an error is not kept.
+    ///
+    /// # Errors
+    /// `KeyReused` when the key came with another request.
+    pub fn once<E: From<ControlError>>(
+        &mut self,
+        once: &Once,
+        make: impl FnOnce(&mut Self) -> Result<(u16, Vec<u8>), E>,
+    ) -> Result<Answered, E> {
+        if let Some(answered) = find(self, once)? {
+            return Ok(answered);
+        }
+        let (status, body) = make(self)?;
+        keep(self, once, status, &body)?;
+        Ok(Answered { status, body, replayed: false })
+    }
+}
+
 /// The kept answer, if the request came before.
 pub(crate) fn find(change: &Change<'_>, once: &Once) -> Result<Option<Answered>, ControlError> {
     let kept = change.one(

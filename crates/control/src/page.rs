@@ -1,5 +1,7 @@
 //! Pages of long lists: by the number of a row, so that a page costs what it shows, wherever it is.
 //!
+//! - A page ends early, with `has_after` (or `has_before`), when its rows together have [`Page::BYTES_MAX`] bytes: the next
+//!   one goes on where it ended. It has one row at least, and memory holds little more than a page.
 //! - Rows that are made or deleted meanwhile move no other row to another page: none is shown twice and none is missed.
 
 use crate::ControlError;
@@ -20,6 +22,8 @@ pub struct Page {
 impl Page {
     /// Most rows of one page.
     pub const COUNT_MAX: u32 = 1_000;
+    /// Bytes of the rows of one page, about: the row that would pass it stands on the next.
+    pub const BYTES_MAX: usize = 4 << 20;
 
     pub fn first(count: u32) -> Self {
         Self { after: None, before: None, count }
@@ -112,16 +116,19 @@ impl View<'_> {
         };
         let mut with_edge = values.to_vec();
         with_edge.push(edge.to_value());
-        let mut with_limit = with_edge.clone();
-        // One more than is shown says whether there are more.
-        with_limit.push((count + 1).to_value());
         let sql = format!(
             "SELECT {number}, {columns} FROM {from} AND {number} {compare} ?{place} ORDER BY {number} {order} LIMIT ?{}",
             place + 1
         );
-        let mut found: Vec<(i64, T)> = self.all(doing, &sql, &with_limit, |row| Ok((row.get(0)?, read(row)?)))?;
-        let more = found.len() > count as usize;
-        found.truncate(count as usize);
+        let mut with_limit = with_edge.clone();
+        // One more than is shown says whether there are more.
+        with_limit.push((count + 1).to_value());
+        let rows = self.db.rows_within(&sql, &with_limit, Page::BYTES_MAX).map_err(|e| self.inner.sql(doing, e))?;
+        let more = rows.left_off || rows.rows.len() > count as usize;
+        let mut found = (rows.rows.iter().take(count as usize))
+            .map(|row| Ok((row.get(0)?, read(row)?)))
+            .collect::<Result<Vec<(i64, T)>, DbError>>()
+            .map_err(|e| self.inner.sql(doing, e))?;
         let opposite = if compare == "<" { ">=" } else { "<=" };
         let sql = format!("SELECT 1 FROM {count_from} AND {number} {opposite} ?{place} LIMIT 1");
         let behind = self.one(doing, &sql, &with_edge, |_| Ok(()))?.is_some();

@@ -8,7 +8,7 @@
 use crate::audit::Resourced;
 use crate::change::Change;
 use crate::db::{DbError, Row, values};
-use crate::role::{Area, Grant, Grants, Held, Role};
+use crate::role::{Area, Grant, Grants, Held, LabelValue, Role};
 use crate::view::View;
 use crate::{ControlError, Resource};
 use domicile_workspace::WorkspaceId;
@@ -203,7 +203,17 @@ impl Change<'_> {
             Held::Labels { .. } if !matches!(role.allows(), Some((Area::Source, _))) => {
                 refuse(format!("has labels, which sources carry, and {} is for others", role.name()), "name things")
             }
-            Held::Labels { .. } => Ok(()),
+            Held::Labels { labels } => {
+                let there = self.labels(workspace)?;
+                let is_there =
+                    |label: &LabelValue| there.iter().any(|one| one.key == label.key && one.value == label.value);
+                match labels.iter().all(is_there) {
+                    true => Ok(()),
+                    false => {
+                        refuse("names a label that the workspace does not have".to_owned(), "make the label first")
+                    }
+                }
+            }
             Held::One { id } => match self.is_thing_of(workspace, role, id)? {
                 true => Ok(()),
                 false => refuse("names something that the workspace does not have".to_owned(), "name one that it has"),

@@ -70,6 +70,7 @@ impl View<'_> {
     /// The same token's or person's scope as it is now; `None` when it holds no more.
     pub fn scope_again(&self, scope: &Scope) -> Result<Option<Scope>, ControlError> {
         match &scope.actor {
+            _ if scope.is_operator() => self.operator_with_id(&scope.id),
             Actor::Operator => Ok(None),
             Actor::User { id, .. } => {
                 if let Some(hash) = &scope.session

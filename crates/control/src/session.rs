@@ -1,7 +1,8 @@
 //! Sessions: who is signed in to the console. The browser holds 256 random bits, the store their hash.
 //!
 //! - A session ends seven days after it began, when its person signs out, changes the password or is taken out of a
-//!   workspace, and, where the account says so, after some minutes without a page.
+//!   workspace, when the identity provider that opened it is switched off or deleted, and, where the account says so, after
+//!   some minutes without a page.
 //! - A session is one person's, made at sign-in and never handed on: there is no way to give a session that is there to
 //!   somebody else.
 

@@ -3,8 +3,11 @@
 //! - What kinds there are, and what each takes, is the catalog's to say.
 //! - What is checked is what is kept: an address is stored as the parser understood it, not as it was typed.
 //! - A secret is never in `settings`, only in `sealed`, and leaves the store only inside a snapshot.
+//! - A webhook that is pointed at another host keeps its `sharedSecret`: it is never sent, it only signs, so the new
+//!   receiver learns nothing of it. A kind whose secret is sent must ask for it anew, as warehouses do.
 
 use crate::ControlError;
+use crate::depth::refuse_deep;
 use crate::snapshot::PartialDestination;
 use crate::view::View;
 use domicile_catalog::Entry;
@@ -37,6 +40,7 @@ pub(crate) fn merge(entry: &Entry, before: &Settings, given: &Map<String, Value>
             value => drop(all.insert(field.clone(), value.clone())),
         }
     }
+    refuse_deep("settings", &all)?;
     if entry.slug == WEBHOOK {
         return webhook(all);
     }
@@ -44,11 +48,12 @@ pub(crate) fn merge(entry: &Entry, before: &Settings, given: &Map<String, Value>
         let dot = if fault.setting.is_empty() { "" } else { "." };
         return Err(ControlError::invalid(format!("settings{dot}{}", fault.setting), fault.what, fault.mend));
     }
-    let (secret, open) = all.into_iter().partition(|(name, _)| is_secret(entry, name));
+    let (secret, open) = all.into_iter().partition(|(name, _)| is_secret_setting(entry, name));
     Ok(Settings { open, secret })
 }
 
-fn is_secret(entry: &Entry, name: &str) -> bool {
+/// Whether a setting of a destination of this kind is sealed, and never read back.
+pub fn is_secret_setting(entry: &Entry, name: &str) -> bool {
     match entry.setting(name) {
         Some(setting) => setting.secret,
         None => {
@@ -189,6 +194,13 @@ mod tests {
         let after = merged(before, json!({"country": "DE", "sharedSecret": null})).expect("good settings");
         assert_eq!(Value::Object(after.open), json!({"url": "https://a.example/x", "country": "DE"}));
         assert!(after.secret.is_empty());
+    }
+
+    #[test]
+    fn what_only_signs_stays_when_the_host_changes() {
+        let before = json!({"url": "https://a.example/x", "sharedSecret": "s"});
+        let after = merged(before, json!({"url": "https://b.example/x"})).expect("good settings");
+        assert_eq!(after.secret["sharedSecret"], "s");
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn keys(view: &View<'_>, since: u64) -> Result<Keys, ControlError> {
         "read the write keys",
         // The sources first: SQLite would go through all keys, because they lie in this order.
         "SELECT k.source, k.key, k.enabled FROM sources s CROSS JOIN write_keys k
-         WHERE s.version > ?1 AND k.source = s.number ORDER BY k.created_at, k.key",
+         WHERE s.version > ?1 AND k.source = s.number AND k.deleted_at IS NULL ORDER BY k.created_at, k.key",
         values![since],
         key,
     )?;

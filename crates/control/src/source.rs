@@ -3,6 +3,7 @@
 use crate::audit::Resourced;
 use crate::change::{Change, refuse_stale};
 use crate::db::{DbError, Row, values};
+use crate::depth::refuse_deep;
 use crate::page::{List, Listed, Page};
 use crate::snapshot::{collect, key};
 use crate::view::View;
@@ -291,7 +292,7 @@ impl View<'_> {
         let mut row = found.ok_or(ControlError::NotFound(Resource::Source))?;
         row.write_keys = self.all(
             "read a source's keys",
-            "SELECT source, key, enabled FROM write_keys WHERE source = ?1 ORDER BY created_at, key",
+            "SELECT source, key, enabled FROM write_keys WHERE source = ?1 AND deleted_at IS NULL ORDER BY created_at, key",
             values![row.number],
             |row| Ok(key(row)?.1),
         )?;
@@ -314,6 +315,7 @@ impl View<'_> {
             "read the keys of sources",
             "SELECT k.source, k.key, k.enabled FROM sources s JOIN write_keys k ON k.source = s.number
              WHERE s.workspace = ?1 AND s.deleted_at IS NULL AND s.number >= ?2 AND s.number <= ?3
+               AND k.deleted_at IS NULL
              ORDER BY k.source, k.created_at, k.key",
             values![workspace, listed.first.unwrap_or(0), listed.last.unwrap_or(0)],
             key,
@@ -425,6 +427,7 @@ fn checked_settings(catalog: &str, settings: &Map<String, Value>) -> Result<Map<
     if let Some(fault) = entry.and_then(|entry| entry.check_settings(settings).err()?.into_iter().next()) {
         return Err(ControlError::invalid(format!("settings.{}", fault.setting), fault.what, fault.mend));
     }
+    refuse_deep("settings", settings)?;
     if Value::Object(settings.clone()).to_string().len() > SETTINGS_BYTES_MAX {
         return Err(ControlError::invalid("settings", "are too long", "give at most 64 KiB of JSON"));
     }

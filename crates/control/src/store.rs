@@ -3,7 +3,7 @@
 use crate::audit::Actor;
 use crate::change::Change;
 use crate::db::postgres::PostgresUrl;
-use crate::db::{Begin, Database, DbError, postgres, sqlite};
+use crate::db::{Begin, Database, DbError, Tx, postgres, sqlite};
 use crate::once::{self, Answered, Once};
 use crate::view::View;
 use crate::{ControlError, StoreError, migration, snapshot};
@@ -102,6 +102,28 @@ impl Store {
     ) -> Result<T, E> {
         let inner = &*self.inner;
         let tx = inner.db.begin(Begin::Change).map_err(|e| E::from(inner.sql("begin a change", e)))?;
+        self.make(tx, by, make)
+    }
+
+    /// As [`Self::change`], unless another change is under way: then it gives `None`, without waiting. For what can be
+    /// left out.
+    pub(crate) fn change_if_free<T>(
+        &self,
+        by: &Actor,
+        make: impl FnOnce(&mut Change<'_>) -> Result<T, ControlError>,
+    ) -> Result<Option<T>, ControlError> {
+        let inner = &*self.inner;
+        let tx = inner.db.begin_if_free().map_err(|e| inner.sql("begin a change", e))?;
+        tx.map(|tx| self.make(tx, by, make)).transpose()
+    }
+
+    fn make<T, E: From<ControlError>>(
+        &self,
+        tx: Tx<'_>,
+        by: &Actor,
+        make: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let inner = &*self.inner;
         let view = View::new(&*tx, inner);
         let version = view.version()?;
         let mut change = Change::new(view, by, version + 1);

@@ -8,6 +8,7 @@
 use crate::audit::Resourced;
 use crate::change::{Change, refuse_stale};
 use crate::db::{DbError, Row, values};
+use crate::depth::depth;
 use crate::page::{List, Listed, Page};
 use crate::view::View;
 use crate::{ControlError, Resource, id};
@@ -19,6 +20,8 @@ use serde_json::{Map, Value, json};
 
 /// Bytes of one thing as JSON. A function's code is the longest.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Objects and lists of one thing within one another. A rule's 32 schemas are the deepest.
+const DEPTH_MAX: usize = 80;
 
 /// A type of thing.
 ///
@@ -66,16 +69,26 @@ struct Parted {
 }
 
 impl Parted {
-    fn of<T: Thing>(value: &T) -> Result<Self, ControlError> {
+    /// Of what is to be written: checked.
+    fn checked<T: Thing>(value: &T) -> Result<Self, ControlError> {
         value.check()?;
-        let mut value = value.clone();
-        let secrets = value.take_secrets();
+        let parted = Self::of(value)?;
         let invalid = |what: &str, mend: &str| ControlError::invalid(T::KIND, what, mend);
-        let body =
-            serde_json::to_value(&value).map_err(|_| invalid("can't be kept as JSON", "use text for map keys"))?;
-        if body.to_string().len() > BODY_BYTES_MAX {
+        if depth(&parted.body) > DEPTH_MAX {
+            return Err(invalid("is nested too deep", "nest objects and lists at most 80 times"));
+        }
+        if parted.body.to_string().len() > BODY_BYTES_MAX {
             return Err(invalid("is too long", "give at most 1 MiB"));
         }
+        Ok(parted)
+    }
+
+    /// Of what the store has: what a rule of today would refuse can still be changed and deleted.
+    fn of<T: Thing>(value: &T) -> Result<Self, ControlError> {
+        let mut value = value.clone();
+        let secrets = value.take_secrets();
+        let body = serde_json::to_value(&value)
+            .map_err(|_| ControlError::invalid(T::KIND, "can't be kept as JSON", "use text for map keys"))?;
         Ok(Self { body, secrets })
     }
 
@@ -112,7 +125,7 @@ impl Change<'_> {
         value: T,
     ) -> Result<Kept<T>, ControlError> {
         let workspace = self.workspace_number(workspace)?;
-        let parted = Parted::of(&value)?;
+        let parted = Parted::checked(&value)?;
         let sealed = self.seal(&id, &parted.secrets)?;
         let number = self.insert(
             "make a thing",
@@ -152,7 +165,7 @@ impl Change<'_> {
         if after.value == before.value {
             return Ok(before);
         }
-        let (was, is) = (Parted::of(&before.value)?, Parted::of(&after.value)?);
+        let (was, is) = (Parted::of(&before.value)?, Parted::checked(&after.value)?);
         let sealed = self.seal(id, &is.secrets)?;
         (after.updated_at, after.version) = (self.now, self.makes());
         self.run(

@@ -2,6 +2,9 @@
 //!
 //! - A token belongs to one workspace, or to who runs the cell and then to none.
 //! - It has no more than who made it had then, and holds for a year at most unless it has no end.
+//! - A token ends with its maker: what a token makes ends no later than it does, and with it when it is revoked; what a
+//!   person makes ends when they are taken out of the workspace. Who ends a stolen token so ends what the thief made. Only
+//!   who says so keeps them: that is how a token is replaced by one that it made.
 
 use crate::audit::{Actor, Resourced};
 use crate::change::Change;
@@ -26,6 +29,8 @@ const TOKEN_BYTES_MAX: usize = 256;
 /// A year, and the day that some have more.
 const LIFE_MS_MAX: i64 = 366 * 24 * 3_600_000;
 const DESCRIPTION_CHARS_MAX: usize = 1_000;
+/// Of one workspace, that hold.
+const TOKENS_MAX: u64 = 500;
 
 /// A token to be made.
 #[derive(Clone, Debug)]
@@ -33,7 +38,7 @@ pub struct NewToken {
     pub name: String,
     pub description: String,
     pub grants: Grants,
-    /// `None`: it holds until it is revoked.
+    /// `None`: it holds until it is revoked; made by a token, as long as that one does.
     pub expires_at: Option<Millis>,
 }
 
@@ -48,6 +53,8 @@ impl NewToken {
 pub struct MadeToken {
     pub id: String,
     pub token: String,
+    /// The maker's, where that is earlier than what was wanted.
+    pub expires_at: Option<Millis>,
 }
 
 /// A token, as the store has it: everything but itself.
@@ -69,7 +76,7 @@ impl Change<'_> {
     /// Makes a token of a workspace. The prefix lets secret scanners know one when they see it.
     ///
     /// # Errors
-    /// `Invalid`; `Refused` when `giver` has less than the token would have.
+    /// `Invalid`; `Refused` when `giver` has less than the token would have; `Conflict` when the workspace has enough.
     pub fn create_token(
         &mut self,
         workspace: &WorkspaceId,
@@ -85,6 +92,14 @@ impl Change<'_> {
         }
         permission::refuse_more_than(giver, &new.grants)?;
         self.check_grants(workspace, &new.grants)?;
+        let held = format!("SELECT count(*) FROM {HOLDS} AND t.workspace = ?2");
+        if self.count("count tokens", &held, values![self.now, number])? >= TOKENS_MAX {
+            return Err(ControlError::Conflict {
+                what: format!("the workspace has {TOKENS_MAX} tokens that hold"),
+                mend: "end some that are not used: `lastUsedAt` says which".to_owned(),
+            });
+        }
+        let expires_at = [new.expires_at, self.end_of_maker()?].into_iter().flatten().min();
         let id = new_id(self.random());
         let token = format!("domt_{}_{}", self.region().key_prefix, base62(self.random(), TOKEN_CHARS));
         self.run(
@@ -99,36 +114,73 @@ impl Change<'_> {
                 sha256(token.as_bytes()),
                 self.by().code(),
                 self.now,
-                new.expires_at,
+                expires_at,
                 self.makes()
             ],
         )?;
         self.write_permissions(workspace, Subject::Token(&id), &new.grants)?;
         let of = Resourced { workspace: Some(number), resource: Resource::Token, id: &id, name: &name };
         let mut after = permission::shown(&new.grants);
-        (after["name"], after["expiresAt"]) = (json!(name), json!(new.expires_at.map(|end| end.0)));
+        (after["name"], after["expiresAt"]) = (json!(name), json!(expires_at.map(|end| end.0)));
         self.note("Token Created", &of, None, Some(after))?;
-        Ok(MadeToken { id, token })
+        Ok(MadeToken { id, token, expires_at })
     }
 
-    /// Ends a token: whoever shows it from now on is nobody.
+    /// When the token ends that makes this change; `None` for one without an end, and for who is no token.
+    fn end_of_maker(&self) -> Result<Option<Millis>, ControlError> {
+        let Actor::Token { id, .. } = self.by() else { return Ok(None) };
+        let end =
+            self.one("find a token", "SELECT expires_at FROM tokens WHERE id = ?1", values![id], |row| row.get(0));
+        Ok(end?.flatten())
+    }
+
+    /// Ends a token, and those that it made: whoever shows one from now on is nobody.
     pub fn revoke_token(&mut self, workspace: &WorkspaceId, id: &str) -> Result<(), ControlError> {
+        let token = self.live_token(workspace, id)?;
+        self.end_with_made(vec![token])
+    }
+
+    /// Ends a token alone: how one that made others is replaced by one of them.
+    pub fn revoke_token_alone(&mut self, workspace: &WorkspaceId, id: &str) -> Result<(), ControlError> {
+        let token = self.live_token(workspace, id)?;
+        self.end_token(&token)
+    }
+
+    /// Ends the tokens that a person made in a workspace, and those that these made.
+    pub(crate) fn revoke_tokens_of(&mut self, workspace: &WorkspaceId, user: &str) -> Result<(), ControlError> {
         let number = self.workspace_number(workspace)?;
-        let name: String = self
-            .one(
-                "find a token",
-                "SELECT name FROM tokens WHERE id = ?1 AND workspace = ?2 AND revoked_at IS NULL",
-                values![id, number],
-                |row| row.get(0),
-            )?
-            .ok_or(ControlError::NotFound(Resource::Token))?;
+        let theirs = format!("{LIVE} AND t.workspace = ?1 AND t.created_by = ?2 ORDER BY t.number");
+        let theirs = self.all("find somebody's tokens", &theirs, values![number, format!("user:{user}")], token_row)?;
+        self.end_with_made(theirs)
+    }
+
+    fn live_token(&self, workspace: &WorkspaceId, id: &str) -> Result<TokenRow, ControlError> {
+        let number = self.workspace_number(workspace)?;
+        let sql = format!("{LIVE} AND t.workspace = ?1 AND t.id = ?2");
+        let found = self.one("find a token", &sql, values![number, id], token_row)?;
+        found.ok_or(ControlError::NotFound(Resource::Token))
+    }
+
+    /// What a token made may be in a workspace that was made with it.
+    fn end_with_made(&mut self, mut ends: Vec<TokenRow>) -> Result<(), ControlError> {
+        let made = format!("{LIVE} AND t.created_by = ?1 ORDER BY t.number");
+        while let Some(token) = ends.pop() {
+            self.end_token(&token)?;
+            let maker = format!("token:{}", token.0);
+            ends.extend(self.all("find what a token made", &made, values![maker], token_row)?);
+        }
+        Ok(())
+    }
+
+    fn end_token(&mut self, (id, name, workspace): &TokenRow) -> Result<(), ControlError> {
         self.run(
             "revoke a token",
             "UPDATE tokens SET revoked_at = ?2, version = ?3 WHERE id = ?1",
             values![id, self.now, self.makes()],
         )?;
         self.write_permissions(workspace, Subject::Token(id), &Grants::default())?;
-        let of = Resourced { workspace: Some(number), resource: Resource::Token, id, name: &name };
+        let workspace = Some(self.workspace_number(workspace)?);
+        let of = Resourced { workspace, resource: Resource::Token, id, name };
         self.note("Token Revoked", &of, None, None)
     }
 
@@ -144,7 +196,7 @@ impl Change<'_> {
         )?;
         let of = Resourced { workspace: None, resource: Resource::Token, id: &id, name: &name };
         self.note("Operator Token Created", &of, None, Some(json!({ "name": name })))?;
-        Ok(MadeToken { id, token })
+        Ok(MadeToken { id, token, expires_at: None })
     }
 }
 
@@ -164,6 +216,13 @@ fn description(text: &str) -> Result<String, ControlError> {
 const HOLDS: &str = "tokens t JOIN workspaces w ON w.number = t.workspace
                      WHERE t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?1)";
 
+/// A row of each token `t` that was not revoked, as [`token_row`] takes it.
+const LIVE: &str = "SELECT t.id, t.name, w.id FROM tokens t JOIN workspaces w ON w.number = t.workspace
+                    WHERE t.revoked_at IS NULL";
+
+/// Id, name and workspace.
+type TokenRow = (String, String, WorkspaceId);
+
 impl View<'_> {
     /// Whose token this is, and when it was last noted as used.
     ///
@@ -174,6 +233,16 @@ impl View<'_> {
             Ok((token_row(row)?, row.get(3)?))
         })?;
         found.map(|(token, used)| Ok((self.scope(token)?, used))).transpose()
+    }
+
+    /// The operator's token with this id, if it still holds.
+    pub(crate) fn operator_with_id(&self, id: &str) -> Result<Option<Scope>, ControlError> {
+        self.one(
+            "find an operator's token",
+            "SELECT id, name FROM operator_tokens WHERE id = ?1 AND revoked_at IS NULL",
+            values![id],
+            |row| Ok(Scope::of_operator(row.get(0)?, row.get(1)?)),
+        )
     }
 
     fn operator_token(&self, bearer: &str) -> Result<Option<(Scope, Option<Millis>)>, ControlError> {
@@ -192,7 +261,7 @@ impl View<'_> {
         found.map(|token| self.scope(token)).transpose()
     }
 
-    fn scope(&self, (id, name, workspace): (String, String, WorkspaceId)) -> Result<Scope, ControlError> {
+    fn scope(&self, (id, name, workspace): TokenRow) -> Result<Scope, ControlError> {
         let grants = self.permissions(&workspace, Subject::Token(&id))?;
         Ok(Scope::of_token(id, name, workspace, grants))
     }
@@ -238,8 +307,10 @@ impl Store {
                 true => "UPDATE operator_tokens SET last_used_at = ?2 WHERE id = ?1",
                 false => "UPDATE tokens SET last_used_at = ?2 WHERE id = ?1",
             };
-            let noted =
-                self.change(&Actor::Operator, |change| change.run("note a token's use", sql, values![scope.id, now]));
+            // Left out while somebody changes the store: whoever reads must not wait for that. The next use notes it.
+            let noted = self.change_if_free(&Actor::Operator, |change| {
+                change.run("note a token's use", sql, values![scope.id, now])
+            });
             if let Err(error) = noted {
                 // A full disk keeps nobody from reading.
                 tracing::warn!(%error, "could not note a token's use");
@@ -271,7 +342,7 @@ impl Store {
 /// The name of the token that `up` makes.
 const OPERATOR: &str = "operator";
 
-fn token_row(row: &Row) -> Result<(String, String, WorkspaceId), DbError> {
+fn token_row(row: &Row) -> Result<TokenRow, DbError> {
     Ok((row.get(0)?, row.get(1)?, WorkspaceId::new(row.get::<String>(2)?)))
 }
 

@@ -1,9 +1,11 @@
 //! People. One belongs to an account, and is a member of those of the cell's workspaces in which they hold a permission.
 //!
 //! - An e-mail address is one person's in the whole cell, however it is spelt: it is kept in lower case.
-//! - Removing somebody takes them out of a workspace, ends their sessions, and leaves the person: the audit trail names them.
+//! - Nobody is made with an address of a domain that is another account's: its identity provider says who has that address.
+//! - Removing somebody takes them out of a workspace, ends their sessions and the tokens that they made there, and leaves the
+//!   person: the audit trail names them.
 
-use crate::audit::Resourced;
+use crate::audit::{Actor, Resourced};
 use crate::change::Change;
 use crate::db::{DbError, Row, values};
 use crate::page::{List, Listed, Page};
@@ -54,18 +56,29 @@ impl Change<'_> {
     /// Makes a person, who is a member of no workspace yet.
     ///
     /// # Errors
-    /// `Conflict` when the cell has somebody with this e-mail address.
+    /// `Conflict` when the cell has somebody with this e-mail address, or the address is another account's to give.
     pub fn create_user(&mut self, account: &str, new: &NewUser) -> Result<UserRecord, ControlError> {
+        let id = id::new_id(self.random());
+        self.create_user_as(&id, account, new)
+    }
+
+    /// As [`Self::create_user`], with an id that was made before: whoever makes themself stands on the trail as who they are.
+    pub(crate) fn create_user_as(
+        &mut self,
+        id: &str,
+        account: &str,
+        new: &NewUser,
+    ) -> Result<UserRecord, ControlError> {
         let account = self.account(account)?;
         let email = email("email", &new.email)?;
         let name = text::name("name", &new.name)?;
+        self.refuse_domain_of_another(&account.id, &email)?;
         if self.find_user_by_email(&email)?.is_some() {
             return Err(ControlError::Conflict {
                 what: "the cell has somebody with this e-mail address".to_owned(),
                 mend: "invite them, or give another address".to_owned(),
             });
         }
-        let id = id::new_id(self.random());
         self.insert(
             "make a user",
             "user",
@@ -82,9 +95,9 @@ impl Change<'_> {
                 self.makes()
             ],
         )?;
-        let of = Resourced { workspace: None, resource: Resource::User, id: &id, name: &email };
+        let of = Resourced { workspace: None, resource: Resource::User, id, name: &email };
         self.note("User Created", &of, None, Some(json!({ "email": email, "name": name })))?;
-        self.user(&id)
+        self.user(id)
     }
 
     /// Makes somebody a member of a workspace, with these permissions beside those that they may have.
@@ -108,7 +121,7 @@ impl Change<'_> {
         self.note("User Added", &of, Some(permission::shown(&before)), Some(permission::shown(&after)))
     }
 
-    /// Takes somebody out of a workspace: permissions, groups, and all their sessions.
+    /// Takes somebody out of a workspace: permissions, groups, the tokens that they made there, and all their sessions.
     ///
     /// # Errors
     /// `Conflict` for the last owner.
@@ -120,6 +133,7 @@ impl Change<'_> {
             change.unlink_all_of(workspace, user)
         })?;
         self.end_sessions_of(user)?;
+        self.revoke_tokens_of(workspace, user)?;
         let workspace = Some(self.workspace_number(workspace)?);
         let of = Resourced { workspace, resource: Resource::User, id: user, name: &member.email };
         self.note("User Removed", &of, Some(permission::shown(&before)), None)
@@ -136,6 +150,18 @@ impl Change<'_> {
         self.end_sessions_of(&user.id)?;
         let of = Resourced { workspace: None, resource: Resource::User, id: &user.id, name: &user.email };
         self.note("User Password Changed", &of, None, None)
+    }
+
+    /// Takes somebody's password away and ends all their sessions: from now on a provider vouches for them.
+    pub(crate) fn remove_password(&mut self, user: &UserRecord) -> Result<(), ControlError> {
+        self.run(
+            "remove a password",
+            "UPDATE users SET password = NULL, must_change = 0, updated_at = ?2, version = ?3 WHERE number = ?1",
+            values![user.number, self.now, self.makes()],
+        )?;
+        self.end_sessions_of(&user.id)?;
+        let of = Resourced { workspace: None, resource: Resource::User, id: &user.id, name: &user.email };
+        self.note("User Password Removed", &of, None, None)
     }
 }
 
@@ -236,7 +262,7 @@ impl Store {
         let (Verdict::Right { stale }, Some(id)) = (verdict, id) else { return Ok(None) };
         if stale {
             let hash = Hash::of(password, &*self.inner.world.random)?;
-            self.change(&crate::Actor::Operator, |change| {
+            self.change(&Actor::Operator, |change| {
                 change.run(
                     "make a password's hash anew",
                     "UPDATE users SET password = ?2 WHERE id = ?1 AND password = ?3",

@@ -1,5 +1,6 @@
 //! Workspaces. Their region is the store's: no function takes one, and no function changes it.
 
+use crate::account::{allows_plan, checked_plan};
 use crate::audit::Resourced;
 use crate::change::{Change, refuse_stale};
 use crate::db::{DbError, Row, values};
@@ -15,7 +16,7 @@ use serde_json::json;
 pub struct NewWorkspace {
     pub slug: String,
     pub name: String,
-    /// `None`: the account's.
+    /// One of [`domicile_region::PLANS`], at most the account's. `None`: the account's.
     pub plan: Option<String>,
 }
 
@@ -47,7 +48,17 @@ impl Change<'_> {
         let account = self.account(account)?;
         let slug = text::slug("slug", &new.slug)?;
         let name = text::name("name", &new.name)?;
-        let plan = text::slug("plan", new.plan.as_deref().unwrap_or(&account.plan))?;
+        let plan = match new.plan.as_deref() {
+            Some(plan) => checked_plan(plan)?.to_owned(),
+            None => account.plan.clone(),
+        };
+        if !allows_plan(&account.plan, &plan) {
+            return Err(ControlError::invalid(
+                "plan",
+                format!("is `{plan}`, and the account is on `{}`", account.plan),
+                "choose the account's plan or a lesser one, or ask the operator to change the account's",
+            ));
+        }
         let region = self.region().id.clone();
         if let Some(needed) = self.region().plan.clone() {
             if plan != needed {

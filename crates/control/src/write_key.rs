@@ -1,6 +1,8 @@
 //! Write keys: what a source is known by on the wire.
 //!
 //! - A source always has a key, so that it can be rotated without a moment in which nothing is taken.
+//! - A key that was deleted keeps its row and can come back to its own source only: whoever still sends with it must not
+//!   become somebody else's.
 //! - A key made here names its region (`euw_…`); the audit trail and logs show its first letters only.
 
 use crate::change::Change;
@@ -71,8 +73,8 @@ impl Change<'_> {
         }
         self.run(
             "delete a write key",
-            "DELETE FROM write_keys WHERE key = ?1 AND source = ?2",
-            values![key, row.number],
+            "UPDATE write_keys SET enabled = 0, deleted_at = ?3 WHERE key = ?1 AND source = ?2",
+            values![key, row.number, self.now],
         )?;
         self.touch_source(row.number)?;
         let before = json!({ "writeKey": shown(key) });
@@ -96,23 +98,49 @@ impl Change<'_> {
         })
     }
 
-    pub(crate) fn insert_given_key(&mut self, source: u32, key: &str) -> Result<(), ControlError> {
-        // Keys are ordered by their time; two of one millisecond would stand in the order of their letters.
-        let newest: Option<Millis> = self
-            .one(
-                "read a source's newest key",
-                "SELECT max(created_at) FROM write_keys WHERE source = ?1",
-                values![source],
-                |row| row.get(0),
-            )?
-            .flatten();
-        let made_at = newest.map_or(self.now, |newest| self.now.max(newest.plus(1)));
+    fn insert_given_key(&mut self, source: u32, key: &str) -> Result<(), ControlError> {
+        let made_at = self.next_key_time(source)?;
         self.run(
             "make a write key",
             "INSERT INTO write_keys (key, source, enabled, created_at) VALUES (?1, ?2, 1, ?3)",
             values![key, source, made_at],
         )
         .map(drop)
+    }
+
+    /// Gives a source a key that it does not have: one that nobody had, or its own that was deleted.
+    ///
+    /// # Errors
+    /// `Conflict` when another source has it, or had it.
+    pub(crate) fn claim_key(&mut self, source: u32, key: &str) -> Result<(), ControlError> {
+        let sql = "SELECT source, deleted_at IS NOT NULL FROM write_keys WHERE key = ?1";
+        let found = self.one("look for a write key", sql, values![key], |row| {
+            Ok((row.get::<u32>(0)?, if row.get(1)? { "was" } else { "is" }))
+        })?;
+        match found {
+            None => self.insert_given_key(source, key),
+            Some((owner, _)) if owner == source => {
+                let made_at = self.next_key_time(source)?;
+                self.run(
+                    "take a write key back",
+                    "UPDATE write_keys SET enabled = 1, deleted_at = NULL, created_at = ?2 WHERE key = ?1",
+                    values![key, made_at],
+                )
+                .map(drop)
+            }
+            Some((_, is)) => Err(ControlError::Conflict {
+                what: format!("the write key `{}` {is} that of another source of this cell", shown(key)),
+                mend: "a key names one source for good: leave it out, and give what sends with it a new one".to_owned(),
+            }),
+        }
+    }
+
+    /// Keys are ordered by their time; two of one millisecond would stand in the order of their letters.
+    fn next_key_time(&self, source: u32) -> Result<Millis, ControlError> {
+        let sql = "SELECT max(created_at) FROM write_keys WHERE source = ?1";
+        let newest: Option<Millis> =
+            self.one("read a source's newest key", sql, values![source], |row| row.get(0))?.flatten();
+        Ok(newest.map_or(self.now, |newest| self.now.max(newest.plus(1))))
     }
 }
 

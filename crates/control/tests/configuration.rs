@@ -293,6 +293,22 @@ fn a_secret_that_is_left_out_stays_and_one_in_the_file_itself_is_refused() {
 }
 
 #[test]
+fn a_document_that_does_not_say_that_a_setting_is_sensitive_leaves_it_so() {
+    each(|bed| {
+        let mut document = whole(&bed);
+        apply(&bed, &document);
+        let sensitive = || export(&bed, &bed.workspace.id).document["functions"]["Double"]["settings"][0].clone();
+        let setting = document["functions"]["Double"]["settings"][0].as_object_mut().expect("an object");
+        setting.remove("sensitive");
+        assert_eq!(apply(&bed, &document).steps, []);
+        assert_eq!(sensitive()["sensitive"], true);
+        document["functions"]["Double"]["settings"][0]["sensitive"] = json!(false);
+        apply(&bed, &document);
+        assert_eq!(sensitive()["sensitive"], false, "said, it is done, and the values go");
+    });
+}
+
+#[test]
 fn one_bad_thing_in_the_middle_and_nothing_is_done() {
     each(|bed| {
         let before = bed.version();

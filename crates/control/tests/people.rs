@@ -1,20 +1,20 @@
-//! People, groups, invitations, tokens, sessions and identity providers: who may do what, and who may give it.
+//! People, groups, invitations, tokens and sessions: who may do what, and who may give it.
 
 use crate::bed::{BY, Bed, each, new_source};
 use domicile_control::{
-    Actor, AuditFilter, Change, ControlError, Grant, Grants, Held, NewAccount, NewIdentityProvider, NewToken, NewUser,
-    NewWorkspace, Page, Resource, Role, Subject, UserRecord, Vouched,
+    Actor, AuditFilter, Change, ControlError, Grant, Grants, Held, LabelValue, MadeToken, NewAccount, NewToken,
+    NewUser, Page, Resource, Role, Subject, UserRecord,
 };
 use domicile_workspace::WorkspaceId;
 
-const PASSWORD: &str = "correct horse battery";
-const ALL: Page = Page { after: None, before: None, count: 1_000 };
+pub const PASSWORD: &str = "correct horse battery";
+pub const ALL: Page = Page { after: None, before: None, count: 1_000 };
 
-fn owner() -> Grants {
+pub fn owner() -> Grants {
     Grants::owner()
 }
 
-fn whole(role: Role) -> Grants {
+pub fn whole(role: Role) -> Grants {
     Grants(vec![Grant::whole(role)])
 }
 
@@ -23,20 +23,20 @@ fn one(role: Role, id: &str) -> Grants {
 }
 
 impl Bed {
-    fn change<T>(&self, make: impl FnOnce(&mut Change<'_>) -> Result<T, ControlError>) -> Result<T, ControlError> {
+    pub fn change<T>(&self, make: impl FnOnce(&mut Change<'_>) -> Result<T, ControlError>) -> Result<T, ControlError> {
         self.store.change(&BY, make)
     }
 
-    fn id(&self) -> &WorkspaceId {
+    pub fn id(&self) -> &WorkspaceId {
         &self.workspace.id
     }
 
-    fn account(&self) -> String {
+    pub fn account(&self) -> String {
         self.store.view(|view| Ok::<_, ControlError>(view.workspace(self.id())?.account)).expect("reads")
     }
 
     /// A member with these permissions.
-    fn person(&self, email: &str, grants: &Grants) -> UserRecord {
+    pub fn person(&self, email: &str, grants: &Grants) -> UserRecord {
         let hash = self.store.hash_password(PASSWORD, email, "Somebody").expect("a password");
         let new =
             NewUser { email: email.to_owned(), name: "Somebody".to_owned(), password: Some(hash), must_change: false };
@@ -48,33 +48,33 @@ impl Bed {
         .expect("makes a person")
     }
 
-    fn grants(&self, user: &UserRecord) -> Grants {
+    pub fn grants(&self, user: &UserRecord) -> Grants {
         self.store.view(|view| view.grants_of_user(self.id(), &user.id)).expect("reads")
     }
 
-    fn session(&self, user: &UserRecord) -> String {
+    pub fn session(&self, user: &UserRecord) -> String {
         self.change(|change| change.open_session(&user.id, "password")).expect("opens a session")
     }
 
-    fn is_open(&self, session: &str) -> bool {
+    pub fn is_open(&self, session: &str) -> bool {
         self.store.session(session).expect("reads").is_some()
     }
 
-    fn trail(&self) -> String {
+    pub fn trail(&self) -> String {
         let trail = self.store.view(|view| view.audit(self.id(), &AuditFilter::default(), &ALL)).expect("reads");
         format!("{:?}", trail.rows)
     }
 }
 
-fn is_refused<T>(found: Result<T, ControlError>) -> bool {
+pub fn is_refused<T>(found: Result<T, ControlError>) -> bool {
     matches!(found, Err(ControlError::Refused { .. }))
 }
 
-fn is_conflict<T>(found: Result<T, ControlError>) -> bool {
+pub fn is_conflict<T>(found: Result<T, ControlError>) -> bool {
     matches!(found, Err(ControlError::Conflict { .. }))
 }
 
-fn is_absent<T>(found: Result<T, ControlError>, what: Resource) -> bool {
+pub fn is_absent<T>(found: Result<T, ControlError>, what: Resource) -> bool {
     matches!(found, Err(ControlError::NotFound(found)) if found == what)
 }
 
@@ -197,7 +197,11 @@ fn a_role_is_held_for_what_the_workspace_has_and_for_nothing_of_another() {
         let anna = bed.person("anna@example.com", &owner());
         let subject = Subject::User(&anna.id);
         let none = Grants(vec![Grant { role: Role::SourceAdmin, held: vec![] }]);
-        let no_label = Grants(vec![Grant { role: Role::SourceAdmin, held: vec![Held::Labels { labels: vec![] }] }]);
+        let labelled = |words: &[(&str, &str)]| {
+            let label = |(key, value): &(&str, &str)| LabelValue { key: (*key).into(), value: (*value).into() };
+            let labels = words.iter().map(label).collect();
+            Grants(vec![Grant { role: Role::SourceAdmin, held: vec![Held::Labels { labels }] }])
+        };
         for bad in [
             one(Role::SourceAdmin, theirs.id.as_str()),
             one(Role::SourceAdmin, "x"),
@@ -205,11 +209,15 @@ fn a_role_is_held_for_what_the_workspace_has_and_for_nothing_of_another() {
             one(Role::WorkspaceOwner, theirs.id.as_str()),
             one(Role::TrackingPlanAdmin, "x"),
             none,
-            no_label,
+            labelled(&[]),
+            labelled(&[("team", "none")]),
+            labelled(&[("environment", "prod"), ("environment", "Prod")]),
         ] {
             let found = bed.change(|change| change.add_permissions(bed.id(), subject, &bad, &owner()));
             assert!(matches!(found, Err(ControlError::Invalid { .. })), "{bad:?}: {found:?}");
         }
+        let prod = labelled(&[("environment", "prod")]);
+        bed.change(|change| change.add_permissions(bed.id(), subject, &prod, &owner())).expect("it has this label");
         // People and groups of this workspace are nobody in the other.
         let in_other = |subject| bed.change(|change| change.add_permissions(&other.id, subject, &owner(), &owner()));
         assert!(is_absent(in_other(subject), Resource::User));
@@ -311,6 +319,88 @@ fn a_token_has_an_end_of_at_most_a_year_and_is_of_one_workspace_and_one_cell() {
 }
 
 #[test]
+fn a_token_never_outlives_the_one_that_made_it() {
+    each(|bed| {
+        let now = bed.store.view(|view| Ok::<_, ControlError>(view.now())).expect("reads");
+        let day = 24 * 3_600_000;
+        let made_by = |by: &Actor, expires_at| {
+            let new = NewToken { expires_at, ..NewToken::new("t") };
+            bed.store.change(by, |change| change.create_token(bed.id(), &new, &owner())).expect("makes a token")
+        };
+        let actor = |token: &MadeToken| Actor::Token { id: token.id.clone(), name: "t".to_owned() };
+        let holds = |token: &MadeToken| bed.store.scope_of_token(&token.token).expect("looks").is_some();
+        let first = made_by(&BY, Some(now.plus(day)));
+        for (wanted, end) in [
+            (None, day),
+            (Some(now.plus(30 * day)), day),
+            (Some(now.plus(day)), day),
+            (Some(now.plus(day / 2)), day / 2),
+        ] {
+            let made = made_by(&actor(&first), wanted);
+            assert_eq!(made.expires_at, Some(now.plus(end)), "{wanted:?}");
+            let listed = bed.store.view(|view| view.tokens(bed.id(), &ALL)).expect("reads");
+            let kept = listed.rows.into_iter().find(|token| token.id == made.id).expect("listed");
+            assert_eq!(kept.expires_at, made.expires_at);
+        }
+        // Who ends a token ends what it made, and what that made.
+        let second = made_by(&actor(&first), None);
+        let third = made_by(&actor(&second), None);
+        let beside = made_by(&BY, None);
+        assert_eq!(made_by(&actor(&beside), None).expires_at, None);
+        assert!(holds(&second) && holds(&third));
+        bed.change(|change| change.revoke_token(bed.id(), &first.id)).expect("revoked");
+        assert!(!holds(&first) && !holds(&second) && !holds(&third) && holds(&beside));
+        let again = bed.change(|change| change.revoke_token(bed.id(), &third.id));
+        assert!(is_absent(again, Resource::Token));
+        assert_eq!(bed.trail().matches("Token Revoked").count(), 7);
+        // In a workspace that was made with it too; and one that is replaced by what it made, alone.
+        let other = bed.store.create_workspace(&BY, "other", "Other").expect("another workspace");
+        let next = made_by(&actor(&beside), None);
+        let theirs = bed.store.create_token(&actor(&next), &other.id, "t").expect("a token");
+        bed.change(|change| change.revoke_token_alone(bed.id(), &beside.id)).expect("revoked");
+        assert!(!holds(&beside) && holds(&next) && holds(&theirs));
+        bed.change(|change| change.revoke_token(bed.id(), &next.id)).expect("revoked");
+        assert!(!holds(&next) && !holds(&theirs));
+    });
+}
+
+#[test]
+fn a_workspace_has_a_bounded_number_of_tokens_that_hold() {
+    each(|bed| {
+        let new = NewToken { grants: Grants::default(), ..NewToken::new("t") };
+        let make = |change: &mut Change<'_>| change.create_token(bed.id(), &new, &owner());
+        bed.change(|change| (0..500).try_for_each(|_| make(change).map(drop))).expect("500 tokens");
+        assert!(is_conflict(bed.change(make)));
+        let other = bed.store.create_workspace(&BY, "other", "Other").expect("another workspace");
+        bed.store.create_token(&BY, &other.id, "t").expect("each workspace has its own");
+        let listed = bed.store.view(|view| view.tokens(bed.id(), &Page { count: 2, ..ALL })).expect("reads");
+        bed.change(|change| change.revoke_token(bed.id(), &listed.rows[0].id)).expect("revoked");
+        bed.change(make).expect("there is room");
+        bed.home.shell(&format!("UPDATE tokens SET expires_at = 1 WHERE id = '{}'", listed.rows[1].id)).expect("time");
+        bed.change(make).expect("what has run out holds nothing");
+    });
+}
+
+#[test]
+fn who_is_taken_out_leaves_no_token_there() {
+    each(|bed| {
+        bed.person("anna@example.com", &owner());
+        let bob = bed.person("bob@example.com", &owner());
+        let other = bed.store.create_workspace(&BY, "other", "Other").expect("another workspace");
+        let by = Actor::User { id: bob.id.clone(), name: bob.email.clone() };
+        let here = bed.store.create_token(&by, bed.id(), "t").expect("a token");
+        let theirs = bed.store.create_token(&by, &other.id, "t").expect("a token");
+        let by_token = Actor::Token { id: here.id, name: "t".to_owned() };
+        let below = bed.store.create_token(&by_token, bed.id(), "t").expect("a token");
+        let beside = bed.store.create_token(&BY, bed.id(), "t").expect("a token");
+        bed.change(|change| change.remove_member(bed.id(), &bob.id)).expect("removed");
+        for (token, holds) in [(here.token, false), (below.token, false), (theirs.token, true), (beside.token, true)] {
+            assert_eq!(bed.store.scope_of_token(&token).expect("looks").is_some(), holds);
+        }
+    });
+}
+
+#[test]
 fn an_operators_token_opens_no_workspace() {
     each(|bed| {
         let token = bed.store.operator_token(None).expect("made");
@@ -335,7 +425,7 @@ fn an_invitation_counts_once_and_never_opens_what_somebody_has_elsewhere() {
         assert!(is_conflict(invite("anna@example.com")), "a member");
         let older = invite("Carl@Example.com").expect("invited");
         let newer = invite("carl@example.com").expect("invited again");
-        let accept = |token: &str| bed.change(|change| change.accept_invite(token, "Carl", hash()));
+        let accept = |token: &str| bed.store.accept_invite(token, "Carl", hash());
         for bad in ["", "x", older.token.as_str()] {
             assert!(is_absent(accept(bad), Resource::Invite), "{bad}");
         }
@@ -367,77 +457,6 @@ fn an_invitation_counts_once_and_never_opens_what_somebody_has_elsewhere() {
         assert!(is_absent(bed.change(|change| change.delete_invite(bed.id(), "eve@example.com")), Resource::Invite));
         let trail = bed.trail();
         assert!(!trail.contains(&newer.token) && trail.contains("Invite Accepted"));
-    });
-}
-
-fn provider(domain: &str) -> NewIdentityProvider {
-    NewIdentityProvider {
-        name: "Work".to_owned(),
-        issuer: "https://id.example.com".to_owned(),
-        client_id: "cell".to_owned(),
-        secret: Some("very-secret-indeed".to_owned()),
-        domains: vec![domain.to_owned()],
-        country: None,
-    }
-}
-
-fn vouched(subject: &str, email: &str) -> Vouched {
-    Vouched { subject: subject.to_owned(), email: email.to_owned(), name: "Some\u{202E}body".to_owned() }
-}
-
-#[test]
-fn a_provider_makes_a_member_without_roles_and_knows_them_by_subject() {
-    each(|bed| {
-        bed.person("anna@example.com", &owner());
-        let made = bed.change(|change| change.create_identity_provider(&bed.account(), &provider("example.com")));
-        let made = made.expect("set up");
-        let secret = bed.store.view(|view| view.client_secret(&made)).expect("opens");
-        assert_eq!(secret.as_deref(), Some("very-secret-indeed"));
-        assert!(!format!("{made:?}").contains("very-secret") && !bed.trail().contains("very-secret"));
-        let sign_in = |who: &Vouched| bed.change(|change| change.user_vouched_for(&made.id, who));
-        let bob = sign_in(&vouched("s1", "Bob@example.com")).expect("the first time");
-        assert_eq!((bob.email.as_str(), bob.has_password), ("bob@example.com", false));
-        assert_eq!(bed.grants(&bob), whole(Role::WorkspaceMember));
-        assert_eq!(bed.store.user_with_password("bob@example.com", "").expect("looks"), None);
-        // The address changed hands at the provider: the subject says who it is.
-        assert_eq!(sign_in(&vouched("s1", "robert@example.com")).expect("again").id, bob.id);
-        bed.change(|change| change.remove_member(bed.id(), &bob.id)).expect("removed");
-        let again = sign_in(&vouched("s1", "bob@example.com")).expect("known");
-        assert_eq!(bed.grants(&again), Grants::default(), "who was taken out is not put back");
-        assert!(is_refused(sign_in(&vouched("s2", "bob@evil.example"))));
-        assert!(sign_in(&vouched("s2", "bob@x@example.com")).is_err());
-        bed.change(|change| change.enable_identity_provider(&made.id, false)).expect("off");
-        assert!(is_absent(sign_in(&vouched("s1", "bob@example.com")), Resource::IdentityProvider));
-        bed.change(|change| change.delete_identity_provider(&made.id)).expect("deleted");
-        assert!(is_absent(
-            bed.change(|change| change.enable_identity_provider(&made.id, true)),
-            Resource::IdentityProvider
-        ));
-    });
-}
-
-#[test]
-fn an_account_with_a_provider_of_its_own_can_not_be_somebody_of_another_account() {
-    each(|bed| {
-        let anna = bed.person("anna@example.com", &owner());
-        bed.person("owner@mallory.example", &owner());
-        let mallory = bed.change(|change| {
-            let account = change.create_account(&NewAccount { name: "M".into(), plan: "free".into() })?;
-            let new = NewWorkspace { slug: "m".into(), name: "M".into(), plan: None };
-            change.create_workspace(&account.id, &new)?;
-            Ok(account.id)
-        });
-        let mallory = mallory.expect("another account");
-        bed.change(|change| change.create_identity_provider(&bed.account(), &provider("example.com"))).expect("set up");
-        let same_domain = bed.change(|change| change.create_identity_provider(&mallory, &provider("Example.com")));
-        assert!(is_conflict(same_domain), "a domain is one account's");
-        let theirs = bed.change(|change| change.create_identity_provider(&mallory, &provider("mallory.example")));
-        let theirs = theirs.expect("another domain");
-        for email in ["anna@example.com", "owner@mallory.example"] {
-            let found = bed.change(|change| change.user_vouched_for(&theirs.id, &vouched("s", email)));
-            assert!(is_refused(found), "{email}");
-        }
-        assert!(bed.grants(&anna).is_owner());
     });
 }
 

@@ -37,7 +37,10 @@ fn no_statement_moves_a_workspace_or_a_store_to_another_region() {
         "UPDATE meta SET config_version = 0",
         "UPDATE sources SET workspace = (SELECT number FROM workspaces WHERE slug = 'other')",
         "UPDATE write_keys SET source = 2",
+        "DELETE FROM write_keys",
         "DELETE FROM sources",
+        "UPDATE workspaces SET slug = 'other' WHERE slug = 'acme'",
+        "UPDATE sources SET slug = 'app' WHERE slug = 'web'",
     ];
     const SQLITE: &[&str] = &[
         "UPDATE OR REPLACE workspaces SET region = 'us-west'",
@@ -46,6 +49,16 @@ fn no_statement_moves_a_workspace_or_a_store_to_another_region() {
         "INSERT OR REPLACE INTO workspaces
          SELECT number, 'mine', account, slug, name, region, plan, 0, 0, 0 FROM workspaces",
         "INSERT OR REPLACE INTO meta (one, region, config_version) VALUES (1, 'us-west', 9)",
+        // A shell has `recursive_triggers` off: what REPLACE takes away asks no delete guard.
+        "UPDATE OR REPLACE workspaces SET slug = 'other' WHERE slug = 'acme'",
+        "UPDATE OR REPLACE workspaces SET number = 2 WHERE number = 1",
+        "UPDATE OR REPLACE sources SET slug = 'app' WHERE slug = 'web'",
+        "UPDATE OR REPLACE sources SET deleted_at = NULL",
+        "UPDATE OR REPLACE sources SET number = number + 1",
+        "UPDATE OR REPLACE audit SET number = number + 1",
+        "INSERT OR REPLACE INTO write_keys (key, source, enabled, created_at) SELECT key, 2, 1, 0 FROM write_keys",
+        "INSERT OR REPLACE INTO accounts (number, id, name, plan, created_at, updated_at, version)
+         SELECT number, id, 'mine', plan, 0, 0, 0 FROM accounts",
     ];
     const POSTGRES: &[&str] = &[
         "INSERT INTO workspaces SELECT * FROM workspaces ON CONFLICT (number) DO UPDATE SET region = 'us-west'",
@@ -53,10 +66,18 @@ fn no_statement_moves_a_workspace_or_a_store_to_another_region() {
         "TRUNCATE meta",
         "TRUNCATE workspaces CASCADE",
         "TRUNCATE audit",
+        "TRUNCATE write_keys",
+        // As a replica would apply another server's changes.
+        "SET session_replication_role = replica; DELETE FROM write_keys",
+        "SET session_replication_role = replica; UPDATE workspaces SET region = 'us-west'",
+        "SET session_replication_role = replica; TRUNCATE audit",
     ];
     each(|bed| {
         let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
         bed.store.create_workspace(&BY, "other", "Other").expect("a second workspace");
+        let gone = bed.store.create_source(&BY, &bed.workspace.id, &new_source("app")).expect("makes one");
+        bed.store.delete_source(&BY, &bed.workspace.id, &gone.id).expect("deletes it");
+        bed.store.create_source(&BY, &bed.workspace.id, &new_source("app")).expect("makes another");
         for statement in BOTH.iter().chain(if bed.home.is_sqlite() { SQLITE } else { POSTGRES }) {
             let told = bed.home.shell(statement);
             assert!(told.as_ref().is_err_and(|why| !why.contains("syntax")), "{statement}: {told:?}");
@@ -210,7 +231,7 @@ fn a_region_that_needs_a_plan_takes_only_accounts_that_are_entitled_to_it() {
         };
         let (free, paying) = (account("free"), account("business"));
         assert_eq!(field(create(&free, None)), "plan");
-        assert_eq!(field(create(&free, Some("business"))), "region");
+        assert_eq!(field(create(&free, Some("business"))), "plan", "more than the account's");
         assert_eq!(field(create(&paying, None)), "region", "a plan alone is no entitlement");
         assert!(matches!(create("nobody", None), Err(ControlError::NotFound(_))));
         for _ in 0..2 {
@@ -222,6 +243,50 @@ fn a_region_that_needs_a_plan_takes_only_accounts_that_are_entitled_to_it() {
         assert_eq!((made.account, made.plan.as_str()), (paying, "business"));
         store.seed_demo(&DemoSecrets::default()).expect("the demo is entitled");
     }
+}
+
+#[test]
+fn a_workspace_is_on_a_plan_that_there_is_and_on_at_most_the_accounts() {
+    each(|bed| {
+        for (of, wanted, is_on) in [
+            ("free", None, Some("free")),
+            ("free", Some("team"), None),
+            ("free", Some("business"), None),
+            ("team", Some("free"), Some("free")),
+            ("team", Some("business"), None),
+            ("business", Some("team"), Some("team")),
+            ("business", Some("gold"), None),
+        ] {
+            let new = NewAccount { name: "A".into(), plan: of.into() };
+            let id =
+                bed.store.change::<_, ControlError>(&BY, |change| change.create_account(&new)).expect("an account").id;
+            let slug = format!("{of}-{}", wanted.unwrap_or("none"));
+            let new = NewWorkspace { slug, name: "W".into(), plan: wanted.map(str::to_owned) };
+            let made = match bed.store.change(&BY, |change| change.create_workspace(&id, &new)) {
+                Ok(made) => Some(made.plan),
+                Err(ControlError::Invalid { field, .. }) if field == "plan" => None,
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(made.as_deref(), is_on, "{of} {wanted:?}");
+        }
+        let account = bed
+            .store
+            .view(|view| view.workspace(&bed.workspace.id))
+            .map_err(|e: ControlError| e.to_string())
+            .expect("reads")
+            .account;
+        let unknown = [
+            bed.store
+                .change(&BY, |change| change.create_account(&NewAccount { name: "A".into(), plan: "gold".into() }))
+                .map(drop),
+            bed.store.change(&BY, |change| change.set_plan(&account, "Free")).map(drop),
+            bed.store.change(&BY, |change| change.grant_entitlement(&account, "", "")),
+        ];
+        for refused in unknown {
+            let Err(ControlError::Invalid { field, mend, .. }) = refused else { panic!("{refused:?}") };
+            assert_eq!((field.as_str(), mend.as_str()), ("plan", "choose one of: free, team, business"));
+        }
+    });
 }
 
 #[test]

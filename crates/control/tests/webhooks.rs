@@ -1,7 +1,7 @@
 //! Destinations and their secrets.
 
 use crate::bed::{BY, each, new_source};
-use domicile_control::{ControlError, DestinationChange, NewDestination};
+use domicile_control::{Change, ControlError, DestinationChange, NewDestination};
 use domicile_workspace::{Destination, DestinationId, DestinationKind, SourceId, WebhookSettings};
 use serde_json::{Value, json};
 
@@ -35,6 +35,23 @@ fn a_secret_reaches_the_snapshot_and_lies_sealed_in_the_file() {
         for entry in bed.store.audit(&bed.workspace.id, 0, 99).expect("reads") {
             assert!(!format!("{entry:?}").contains("correct-horse"));
         }
+    });
+}
+
+#[test]
+fn a_destination_that_is_given_no_name_has_the_catalogs() {
+    each(|bed| {
+        let source = bed.store.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes a source");
+        let given = json!({"url": "https://a.example/hook"});
+        let made = bed.store.create_destination(&BY, &bed.workspace.id, &new(&source.id, given)).expect("makes one");
+        let name = |name: Option<&str>| {
+            let to = DestinationChange { name: Some(name.map(str::to_owned)), ..Default::default() };
+            let change = |change: &mut Change<'_>| change.update_destination(&bed.workspace.id, &made.id, None, &to);
+            bed.store.change::<_, ControlError>(&BY, change).expect("renames it").name
+        };
+        let first = bed.store.view(|view| view.destination(&bed.workspace.id, &made.id)).expect("reads").name;
+        assert_eq!(name(Some("Mine")), "Mine");
+        assert_eq!(name(None), first);
     });
 }
 

@@ -25,7 +25,7 @@ pub fn run(args: BalanceArgs) -> Result<Exit, Failure> {
     let asked = [("source", &args.source), ("since", &args.since)];
     let asked = asked.iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value.as_ref()?))));
     let path = format!("/api/balance?{}", asked.collect::<Vec<_>>().join("&"));
-    let (mut sheets, mut holds, mut unknown) = (Map::new(), true, 0);
+    let (mut sheets, mut holds, mut unknown, mut text) = (Map::new(), true, 0, String::new());
     let mut cells = args.cell.cells()?;
     for cell in &mut cells {
         // A source is in one region: in the others it is not found.
@@ -36,7 +36,7 @@ pub fn run(args: BalanceArgs) -> Result<Exit, Failure> {
         let sheet = answer["data"]["balance"].take();
         holds &= sheet["holds"].as_bool().unwrap_or(false);
         if !args.json {
-            print(&cell.name, &sheet);
+            text.push_str(&told(&cell.name, &sheet));
         }
         sheets.insert(cell.name.clone(), sheet);
     }
@@ -44,24 +44,27 @@ pub fn run(args: BalanceArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("no cell has a source `{}`", args.source.unwrap_or_default())));
     }
     if args.json {
-        println!("{:#}", Value::Object(sheets));
+        text = format!("{:#}\n", Value::Object(sheets));
     }
+    crate::exit::print(&text)?;
     Ok(if holds { Exit::Done } else { Exit::No })
 }
 
-fn print(region: &str, sheet: &Value) {
-    println!("{region}");
+/// The sheet of one region, as a person reads it.
+fn told(region: &str, sheet: &Value) -> String {
+    let mut text = format!("{region}\n");
     let count = |value: &Value| value.as_u64().map_or("?".to_owned(), |n| n.to_string());
     let rows = sheet["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
-        println!("  nothing was accepted");
+        text.push_str("  nothing was accepted\n");
     }
     for row in rows {
         let hour = row["hour"].as_str().unwrap_or_default().get(..13).unwrap_or_default();
         let source = row["sourceSlug"].as_str().unwrap_or("a deleted source");
         let lost = ["duplicate", "invalid", "blocked", "filtered"].map(|name| format!("{name} {}", count(&row[name])));
         let verdict = if row["holds"].as_bool().unwrap_or(false) { "" } else { "   DOES NOT ADD UP" };
-        println!("  {hour}h  {source}: accepted {} = {} +{verdict}", count(&row["accepted"]), lost.join(" + "));
+        let (accepted, lost) = (count(&row["accepted"]), lost.join(" + "));
+        text.push_str(&format!("  {hour}h  {source}: accepted {accepted} = {lost} +{verdict}\n"));
         for consumer in row["consumers"].as_array().into_iter().flatten() {
             let parts = ["delivered", "waiting", "dead"].map(|name| format!("{name} {}", count(&consumer[name])));
             let aside: String = [("before", "came before it"), ("off", "while it was off"), ("filtered", "filtered")]
@@ -69,10 +72,12 @@ fn print(region: &str, sheet: &Value) {
                 .filter(|(name, _)| consumer[name].as_u64().is_some_and(|n| n > 0))
                 .map(|(name, why)| format!(" + {} {why}", count(&consumer[name])))
                 .collect();
-            println!("      {}: {}{aside}", consumer["name"].as_str().unwrap_or("?"), parts.join(" + "));
+            let name = consumer["name"].as_str().unwrap_or("?");
+            text.push_str(&format!("      {name}: {}{aside}\n", parts.join(" + ")));
         }
     }
     if sheet["undecided"].as_u64().is_some_and(|n| n > 0) {
-        println!("  {} more are accepted and not decided yet", count(&sheet["undecided"]));
+        text.push_str(&format!("  {} more are accepted and not decided yet\n", count(&sheet["undecided"])));
     }
+    text
 }

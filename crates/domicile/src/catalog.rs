@@ -124,7 +124,7 @@ impl View {
             "kind": entry.kind(), "slug": entry.slug, "name": entry.name,
             "regions": usable.map(|region| region.id.as_str()).collect::<Vec<_>>(),
             "endpoints": entry.endpoints.iter().map(Territory::as_str).collect::<Vec<_>>(),
-            "available": entry.ready,
+            "available": entry.is_ready(),
             "why": entry.why_not_ready(),
             "id": entry.id(), "status": entry.status, "categories": entry.categories, "hidden": entry.hidden,
             "places": places.collect::<Map<_, _>>(),
@@ -159,7 +159,7 @@ impl View {
                 line(&mut text, &start, mark, &self.regions);
             }
             text.push('\n');
-            let ready = entries.iter().filter(|entry| entry.ready).count();
+            let ready = entries.iter().filter(|entry| entry.is_ready()).count();
             let _ =
                 writeln!(counts, "{heading}: {}, {ready} of them can be switched on in this version", entries.len());
             for region in &self.regions {

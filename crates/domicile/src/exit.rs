@@ -1,6 +1,7 @@
 //! How a command ends: 0 done, 1 the answer is no, 2 wrong usage or configuration, 3 something was not reached or stored.
 
 use std::fmt;
+use std::io::{ErrorKind, Write};
 
 /// A command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,5 +41,13 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Usage(text) | Self::Unreached(text)) = self;
         write!(f, "domicile: {text}")
+    }
+}
+
+/// Prints all of a command's answer. A reader that has read enough (`| head`) is no failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::unreached(error)),
+        _ => Ok(()),
     }
 }

@@ -12,7 +12,6 @@ use domicile_api::Addresses;
 use domicile_world::{World, write_whole};
 use http::Method;
 use serde_json::{Map, Value, json};
-use std::io::Write as _;
 use std::path::Path;
 
 #[derive(Args)]
@@ -164,7 +163,7 @@ enum ProviderWhat {
     },
     /// Switch a provider on
     Enable { id: String },
-    /// Switch a provider off
+    /// Switch a provider off, and end the sessions that were opened by it
     Disable { id: String },
     /// Delete a provider, and end the sessions that were opened by it
     Remove { id: String },
@@ -204,11 +203,8 @@ pub fn run(args: OperatorArgs) -> Result<Exit, Failure> {
         };
         text = format!("{value:#}\n");
     }
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // `| head` has read enough.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::unreached(error)),
-        _ => Ok(Exit::Done),
-    }
+    crate::exit::print(&text)?;
+    Ok(Exit::Done)
 }
 
 async fn ask(client: &mut client::Client, request: &Request) -> Result<Value, Failure> {
@@ -317,6 +313,9 @@ fn told(region: &str, request: &Request, data: &Value) -> String {
         Value::Array(list) => list.iter().for_each(|object| tell(region, object, &mut text)),
         Value::Object(_) => tell(region, &data[request.shows], &mut text),
         _ => text.push_str(&format!("{region}: done\n")),
+    }
+    if let Some(token) = data["token"]["token"].as_str() {
+        text.push_str(&format!("  token         {token}\n  keep it: it is an owner's, and is not shown again\n"));
     }
     text
 }

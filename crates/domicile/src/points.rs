@@ -88,7 +88,9 @@ impl Doors {
                 let stop = stopped(&doors.stop_ingest);
                 doors.ingest.push(tokio::spawn(listener.serve(clock(), service, settings.clone(), stop)));
             }
-            let router = TowerToHyperService::new(crate::router::router(cell, topology, world, addresses, &metrics));
+            let trusted = &settings.trusted_proxies;
+            let router = crate::router::router(cell, topology, world, addresses, trusted, &metrics);
+            let router = TowerToHyperService::new(router);
             let stop = stopped(&doors.stop_rest);
             doors.rest.push(tokio::spawn(cell_listener.serve(clock(), router, settings.clone(), stop)));
         }

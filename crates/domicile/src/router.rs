@@ -3,11 +3,15 @@
 use crate::cell::Cell;
 use axum::Router;
 use axum::extract::{Path, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::get;
 use domicile_api::{Addresses, ArchiveView, Limits, LiveSeats};
 use domicile_region::Topology;
 use domicile_world::World;
+use ipnet::IpNet;
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -17,6 +21,7 @@ pub fn router(
     topology: &Arc<Topology>,
     world: &World,
     addresses: &Addresses,
+    trusted_proxies: &[IpNet],
     metrics: &PrometheusHandle,
 ) -> Router {
     let view = Arc::new(domicile_api::Cell {
@@ -41,14 +46,34 @@ pub fn router(
         measure(&measured);
         ([(CONTENT_TYPE, "text/plain; version=0.0.4")], of_region(&metrics.render(), measured.region.id.as_str()))
     };
+    let asked = Arc::clone(&view);
+    let is_https = addresses.cells.get(&cell.region.id).is_some_and(|url| url.starts_with("https://"));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ready\n" }))
+        .route("/readyz", get(move || is_ready(Arc::clone(&asked))))
         .route("/metrics", get(render))
         .route("/v1/projects/{key}/settings", get(settings.clone()))
         .route("/projects/{key}/settings", get(settings))
         .merge(domicile_api::router(Arc::clone(&view)))
-        .merge(domicile_console::router(view))
+        .merge(domicile_console::router(view, trusted_proxies))
+        .layer(map_response(move |response: Response| async move { kept_to_https(response, is_https) }))
+}
+
+/// Whether the control store can be read; what ingest needs of it is in memory and goes on without.
+async fn is_ready(cell: Arc<domicile_api::Cell>) -> (StatusCode, &'static str) {
+    match cell.blocking(|cell| cell.control.view(|view| Ok(view.version()?))).await {
+        Ok(_) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the control store can't be read\n"),
+    }
+}
+
+/// Where the cell's public address is https, browsers are told to use nothing else for half a year.
+fn kept_to_https(mut response: Response, is_https: bool) -> Response {
+    if is_https {
+        let half_a_year = HeaderValue::from_static("max-age=15552000");
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, half_a_year);
+    }
+    response
 }
 
 /// The lines of one region: several cells in one process share a recorder, and each shows its own figures only.

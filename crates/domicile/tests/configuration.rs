@@ -204,10 +204,14 @@ fn every_fault_has_its_place_and_nothing_is_done() {
             "8:61  sources.web.destinations.Hook.settings.sharedSecret: is a secret and stands in the file",
         ),
         (
-            hook("settings: { url: '${env:NO_SUCH_VARIABLE}' }"),
-            "8:26  the environment has no variable `NO_SUCH_VARIABLE`",
+            hook("settings: { sharedSecret: '${env:NO_SUCH_VARIABLE}' }"),
+            "8:35  the environment has no variable `NO_SUCH_VARIABLE`",
         ),
-        (hook("settings: { url: '${file:none.txt}' }"), "8:26  `"),
+        (hook("settings: { sharedSecret: '${file:none.txt}' }"), "8:35  `"),
+        (hook("settings: { sharedSecret: '${file:/etc/hostname}' }"), "8:35  `/etc/hostname` is outside of"),
+        (hook("settings: { url: '${env:PATH}' }"), "8:26  `${env:` stands in a field that plans and exports show"),
+        (source("name: '${env:PATH}'"), "5:11  `${env:` stands in a field that plans and exports show"),
+        (source("name: '${file:workspace.yml}'"), "5:11  `${file:` stands in a field that plans and exports show"),
         (
             hook(
                 "settings: { url: 'https://a.example' }\n        filters: { F: { if: 'event =', actions: [{ type: DROP }] } }",

@@ -1,6 +1,7 @@
 //! One ingest point: which part of the tracking API answers a request.
 
 use crate::accept::{Accept, Asked};
+use crate::body;
 use crate::document;
 use crate::intake::{Intake, Shared};
 use crate::key::decode_percent;
@@ -9,7 +10,6 @@ use crate::refusal::Refusal;
 use crate::response::{self, Answer};
 use crate::route::{Route, Script};
 use crate::tally::Tally;
-use crate::{address, body};
 use bytes::Bytes;
 use domicile_listen::{BodyError, Peer};
 use domicile_log::AcceptedLog;
@@ -155,6 +155,6 @@ impl Ingest {
 
     fn client(&self, head: &http::request::Parts) -> Option<IpAddr> {
         let peer = head.extensions.get::<Peer>()?;
-        Some(address::client_address(peer.ip, &head.headers, &self.inner.shared.settings.trusted_proxies))
+        Some(domicile_listen::client_address(peer.ip, &head.headers, &self.inner.shared.settings.trusted_proxies))
     }
 }

@@ -19,7 +19,6 @@ mod ingest;
 mod intake;
 
 mod accept;
-mod address;
 mod body;
 mod budget;
 mod document;

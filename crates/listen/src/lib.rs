@@ -9,11 +9,13 @@
 //!   ([`Settings`]), and a body has a least pace. No peer can hold more than one connection's buffers.
 //! - At the connection limit further connections wait in the system's backlog; none is dropped half-way.
 //! - An error of `accept` (no descriptors left) is waited out; it neither ends the loop nor makes it spin.
-//! - Only peers in the configured list are believed when they name another address as the client.
+//! - Only peers in the configured list are believed when they name another address as the client, in a PROXY header here
+//!   or in a request's own ([`client_address`]).
 //! - After the shutdown signal no connection is taken, what is in flight is finished, and the rest is cut in bounded time.
 //! - It knows HTTP, and nothing of events, keys or regions.
 
 mod body;
+mod client;
 mod connection;
 mod listener;
 mod proxy;
@@ -23,6 +25,7 @@ mod tls;
 mod watch;
 
 pub use body::{Body, BodyError};
+pub use client::client_address;
 pub use listener::{BindError, Listener};
 pub use settings::{Peer, Settings};
 pub use tls::{Tls, TlsError};

@@ -3,6 +3,7 @@
 //! Each function gives the value or puts a fault on the report; none stops at the first.
 
 use crate::Country;
+use crate::PLANS;
 use crate::fault::{Place, Read, Report, Reported, nearest, shown};
 use crate::yaml::{Key, Node, Value};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -106,6 +107,19 @@ pub(crate) fn name<'a>(what: &str, at: Place, text: &'a str, report: &mut Report
         "names become folders, host names and labels: 1 to 63 lower-case letters, digits, and dashes between them",
         if better.is_empty() { "give it another name".to_owned() } else { format!("name it `{}`", shown(better)) },
     ))
+}
+
+/// A plan that accounts can have.
+pub(crate) fn plan(what: &str, node: &Node, report: &mut Report) -> Read<&'static str> {
+    let wanted = text(what, node, "business", report)?;
+    PLANS.into_iter().find(|plan| *plan == wanted).ok_or_else(|| {
+        report.add(
+            node.at,
+            format!("`{}` is not a plan", shown(wanted)),
+            "no account could have it, and so no workspace could choose the region",
+            format!("write one of {}", PLANS.map(|plan| format!("`{plan}`")).join(", ")),
+        )
+    })
 }
 
 /// The country of a code, where only a country will do.

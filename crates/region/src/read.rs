@@ -183,10 +183,7 @@ impl Reader<'_> {
         let ingest = fields
             .need("ingest", "without an ingest point no event can come in", "{ dublin: { country: IE } }", self.report)
             .and_then(|node| self.ingest(&of, node, country, border.as_ref().ok().map(|border| &border.allow)));
-        let plan = fields.get("plan").map(|node| {
-            let plan = fields::text("`plan`", node, "business", self.report)?;
-            fields::name("a plan", node.at, plan, self.report).map(str::to_owned)
-        });
+        let plan = fields.get("plan").map(|node| fields::plan("`plan`", node, self.report).map(str::to_owned));
         let api = fields.get("api").map(|node| fields::url("`api`", node, self.report));
         let listen = fields.get("listen").map(|node| self.listen(node));
         let key_prefix = self.key_prefix(at, &id, fields.get("key_prefix"));

@@ -42,9 +42,9 @@ fn a_name_fits_in_a_path_and_a_host_name() {
         "    name: EU West",
         "    plan: Business!",
         expect![[r#"
-        topology.yml:9:11  `Business!` is not a name for a plan
-          names become folders, host names and labels: 1 to 63 lower-case letters, digits, and dashes between them
-          mend: name it `business`"#]],
+        topology.yml:9:11  `Business!` is not a plan
+          no account could have it, and so no workspace could choose the region
+          mend: write one of `free`, `team`, `business`"#]],
     );
 }
 

@@ -131,7 +131,11 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value, field: &str) -> Result<T,
 
 fn read_if_match(operation: &Operation, headers: &HeaderMap, faults: &mut Faults) -> Option<u64> {
     let value = headers.get(header::IF_MATCH)?;
-    if !operation.takes_if_match() {
+    if !operation.guarded {
+        // Were it passed over, whoever sent it would think the change guarded.
+        if operation.verb != Verb::Get {
+            faults.add("If-Match", "is not taken by this operation; leave it out");
+        }
         return None;
     }
     let text = value.to_str().unwrap_or_default().trim();
@@ -178,7 +182,7 @@ fn read_body(
     let map = if body.is_empty() {
         Map::new()
     } else {
-        if !is_json(headers) {
+        if !is_json(headers) || is_encoded(headers) {
             return Err(ApiError::unsupported_media_type());
         }
         parse(body)?
@@ -208,6 +212,11 @@ fn parse(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
             Err(ApiError::malformed(format!("the body {what} (line {line}, column {column})")))
         }
     }
+}
+
+/// A packed body would be read as it lies.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// `application/json`, `application/vnd.segment.v1+json` and its like, with any parameters.

@@ -140,7 +140,7 @@ fn parameters(operation: &Operation, components: &mut Map<String, Value>) -> Val
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
         }));
     }
-    if operation.takes_if_match() {
+    if operation.guarded {
         all.push(json!({
             "name": "If-Match", "in": "header", "required": false,
             "description": "The `ETag` of the version that the change is meant for.",

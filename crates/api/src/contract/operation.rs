@@ -32,7 +32,7 @@ pub(crate) struct Operation {
     pub body: Option<&'static Object>,
     /// Bytes of a body.
     pub body_bytes_max: usize,
-    /// A POST that takes `If-Match`, because it changes what there is.
+    /// Whether it is for a version of what it changes, when the request names one by `If-Match`.
     pub guarded: bool,
     /// A limit of its own, beside that of the token.
     pub per_minute: Option<u32>,
@@ -159,6 +159,17 @@ impl Answer {
         Self { data: Value::Object(data), version: Some(version) }
     }
 
+    /// As it is kept for a second try: data and version.
+    pub fn kept(&self) -> Vec<u8> {
+        json!({ "data": self.data, "version": self.version }).to_string().into_bytes()
+    }
+
+    /// What [`Self::kept`] made.
+    pub fn from_kept(kept: &[u8]) -> Result<Self, ApiError> {
+        let mut kept: Value = serde_json::from_slice(kept).map_err(|_| ApiError::internal())?;
+        Ok(Self { data: kept["data"].take(), version: kept["version"].as_u64() })
+    }
+
     pub fn success() -> Self {
         Self::of(json!({ "status": "SUCCESS" }))
     }
@@ -252,7 +263,7 @@ impl Operation {
         Self { body_bytes_max: bytes, ..self }
     }
 
-    /// Takes `If-Match`, though it is a POST.
+    /// Takes `If-Match`: its handler passes the version on.
     pub const fn guarded(self) -> Self {
         Self { guarded: true, ..self }
     }
@@ -286,15 +297,6 @@ impl Operation {
 
     pub const fn wait(self, run: WaitFn) -> Self {
         Self { run: Run::Wait(run), ..self }
-    }
-
-    /// Whether it is for a version of what it changes, when the request names one.
-    pub fn takes_if_match(&self) -> bool {
-        match self.verb {
-            Verb::Get => false,
-            Verb::Post => self.guarded,
-            Verb::Put | Verb::Patch | Verb::Delete => true,
-        }
     }
 
     /// The names of the parameters in its path, in their order.

@@ -95,7 +95,7 @@ fn take(field: &Field, place: &str, pairs: &mut Vec<Pair>, faults: &mut Faults) 
 }
 
 fn items(of: &Schema, own: Vec<Pair>) -> Value {
-    let texts = own.iter().flat_map(|pair| pair.text.split(',')).filter(|text| !text.is_empty());
+    let texts = own.iter().flat_map(|pair| pair.text.split(','));
     Value::Array(texts.map(|text| scalar(of, text.to_owned())).collect())
 }
 
@@ -193,6 +193,7 @@ mod tests {
             ),
             ("granularity=week", json!(["granularity is not one of: DAY, HOUR"])),
             ("rules[0][colour]=1", json!(["rules.0.type is missing", "rules.0.colour is not a field of this request"])),
+            ("emails[0]=", json!(["emails.0 has 0 characters; it takes 1 to 20"])),
             ("emails=a,b,c,d", json!(["emails has 4 items; it takes 0 to 3"])),
         ] {
             assert_eq!(asked(query), read, "{query}");

@@ -1,8 +1,8 @@
 //! From a request to an answer: who asks, may they, is it well formed, do it.
 //!
 //! ```text
-//! request ──► token ──► role ──► rate ──► body ≤ 1 MiB ──► Ask::read ──► one transaction: roles, the handler ──► answer
-//!              401       403      429        413            400, 422            403, 404, 409, 412
+//! request ──► token ──► rate ──► role ──► body ≤ 1 MiB ──► Ask::read ──► one transaction: roles, the handler ──► answer
+//!              401       429      403        413            400, 422            403, 404, 409, 412
 //! ```
 //!
 //! The caller's roles are checked inside the transaction that does the work, so that a role taken away meanwhile counts.
@@ -28,6 +28,10 @@ use std::sync::Arc;
 pub(crate) fn routes(groups: impl Iterator<Item = &'static Group>) -> Router<Arc<Cell>> {
     let mut by_path: BTreeMap<&'static str, MethodRouter<Arc<Cell>>> = BTreeMap::new();
     for operation in groups.flat_map(|group| group.operations) {
+        // The document is in the table, and has no handler of this kind.
+        if matches!(operation.answer, Answered::Document) {
+            continue;
+        }
         let so_far = by_path.remove(operation.path).unwrap_or_default();
         by_path.insert(operation.path, so_far.merge(route(operation)));
     }
@@ -63,14 +67,10 @@ async fn serve(
     request: Request,
     limits: &mut HeaderMap,
 ) -> Result<Response, ApiError> {
-    if matches!(operation.answer, Answered::Document) {
-        return Ok(crate::router::document(cell));
-    }
     let (parts, body) = request.into_parts();
     let bearer = bearer(&parts.headers).ok_or_else(ApiError::unauthenticated)?.to_owned();
     let scope = cell.blocking(move |cell| Ok(cell.control.scope_of_token(&bearer)?)).await?;
     let caller = Caller { scope: scope.ok_or_else(ApiError::unauthenticated)? };
-    admitted(operation, &caller.scope)?;
     let (now, wall) = (cell.world.clock.monotonic(), cell.world.clock.now());
     match cell.limits.take(&caller.scope.id, operation.id, operation.per_minute, now) {
         Ok(taken) => taken.show(limits, wall),
@@ -79,14 +79,15 @@ async fn serve(
             return Err(ApiError::too_many(exceeded.message(), exceeded.data()));
         }
     }
+    admitted(operation, &caller.scope)?;
     let body = read_body(operation, Request::from_parts(parts.clone(), body)).await?;
-    let ask = Ask::read(operation, caller, path, parts.uri.query(), parts.headers, &body)?;
+    let mut ask = Ask::read(operation, caller, path, parts.uri.query(), parts.headers, &body)?;
     match operation.run {
         Run::View(run) => {
             let answer = cell
                 .blocking(move |cell| {
                     cell.control.view(|view| {
-                        authorize(operation, view, &ask)?;
+                        authorize(operation, view, &mut ask)?;
                         run(view, cell, &ask)
                     })
                 })
@@ -97,7 +98,7 @@ async fn serve(
         Run::Wait(run) => {
             let ask = cell
                 .blocking(move |cell| {
-                    cell.control.view(|view| authorize(operation, view, &ask))?;
+                    cell.control.view(|view| authorize(operation, view, &mut ask))?;
                     Ok(ask)
                 })
                 .await?;
@@ -110,18 +111,19 @@ fn change(operation: &'static Operation, cell: &Cell, mut ask: Ask, run: ChangeF
     let by = ask.caller.scope.actor.clone();
     let Some(once) = ask.once.take() else {
         let answer = cell.control.change(&by, |change| {
-            authorize(operation, change, &ask)?;
+            authorize(operation, change, &mut ask)?;
             run(change, cell, &ask)
         })?;
         return Ok(answered(operation, answer));
     };
-    let status = operation.answer.status();
-    let Kept { body, replayed, .. } = cell.control.change_once(&by, &once, |change| {
-        authorize(operation, change, &ask)?;
-        let answer = run(change, cell, &ask)?;
-        Ok::<_, ApiError>((status.as_u16(), json!({ "data": answer.data }).to_string().into_bytes()))
+    let Kept { body, replayed, .. } = cell.control.change(&by, |change| {
+        authorize(operation, change, &mut ask)?;
+        change.once(&once, |change| {
+            let answer = run(change, cell, &ask)?;
+            Ok::<_, ApiError>((operation.answer.status().as_u16(), answer.kept()))
+        })
     })?;
-    let mut response = json_response(status, body);
+    let mut response = answered(operation, Answer::from_kept(&body)?);
     if replayed {
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
@@ -179,11 +181,14 @@ fn lacks(area: Area, level: Level) -> ApiError {
     ApiError::forbidden(&format!("a role for {} of {}", area.plural(), level.word()))
 }
 
-/// Whether the caller's roles allow the operation on what it names.
+/// Whether the caller's roles, as they are in this state of the store, allow the operation on what it names.
 ///
 /// A thing that the caller may not even read is not there for them: 404. One that they may read and not change: 403.
-fn authorize(operation: &Operation, view: &View<'_>, ask: &Ask) -> Result<(), ApiError> {
-    let scope = &ask.caller.scope;
+fn authorize(operation: &Operation, view: &View<'_>, ask: &mut Ask) -> Result<(), ApiError> {
+    // A body may take its time: the token may have ended, or lost a role, since it was looked up.
+    ask.caller.scope = view.scope_again(&ask.caller.scope)?.ok_or_else(ApiError::unauthenticated)?;
+    admitted(operation, &ask.caller.scope)?;
+    let (ask, scope) = (&*ask, &ask.caller.scope);
     for needs in operation.needs {
         let Needs::Role(area, level, of) = *needs else { continue };
         let reach = scope.grants.reach(area, level);

@@ -212,7 +212,7 @@ fn one(view: &View<'_>, kind: Kind, id: &str, name: &str) -> Result<Answer, ApiE
 fn seen_from(view: &View<'_>, entry: &Entry) -> Value {
     let mut shown = metadata(entry);
     let here = view.availability(entry);
-    shown["available"] = json!(here.is_available() && entry.ready);
+    shown["available"] = json!(here.is_available() && entry.is_ready());
     shown["place"] = json!(here.place.as_str());
     let reason = here.reason.map(|reason| format!("{}; {}", reason.what, reason.mend));
     if let Some(why) = reason.or_else(|| entry.why_not_ready()) {

@@ -40,7 +40,7 @@ static NEW_DESTINATION: Object = Object {
 static DESTINATION_CHANGE: Object = Object {
     name: "DestinationChange",
     fields: &[
-        may("name", Schema::Null(&NAME)),
+        may("name", Schema::Null(&NAME)).about("Null: the catalog's."),
         may("enabled", Schema::Flag),
         may("settings", Schema::Map).about("Settings that are not named stay; null takes one away."),
     ],
@@ -131,9 +131,11 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .needs(ADMIN)
         .body(&DESTINATION_CHANGE)
         .data(&ONE)
+        .guarded()
         .change(update),
     delete("deleteDestination", "/destinations/{destinationId}", "Deletes a destination and destroys its secrets.")
         .needs(ADMIN)
+        .guarded()
         .change(delete_one),
     get(
         "listSubscriptionsFromDestination",
@@ -165,6 +167,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .needs(ADMIN)
     .body(&SUBSCRIPTION_CHANGE)
     .data(&ONE_SUBSCRIPTION)
+    .guarded()
     .change(update_subscription),
     delete(
         "removeSubscriptionFromDestination",
@@ -172,6 +175,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         "Deletes a subscription.",
     )
     .needs(ADMIN)
+    .guarded()
     .change(delete_subscription),
 ];
 
@@ -206,12 +210,13 @@ fn reached(view: &View<'_>, ask: &Ask, of: Option<&SourceId>) -> Result<Listed<D
     if reach.is_whole() || of.is_some() {
         return Ok(view.destinations(workspace, of, &ask.page.page())?);
     }
+    let labels = view.labels_of_sources(workspace)?;
     let (mut own, mut page) = (Vec::new(), Page::first(Page::COUNT_MAX));
     loop {
         let listed = view.destinations(workspace, None, &page)?;
         for destination in listed.rows {
             let source = destination.source.as_str();
-            if reach.covers(source, &view.labels_of(workspace, source)?) {
+            if reach.covers(source, labels.get(source).map_or(&[], Vec::as_slice)) {
                 own.push((destination.number, destination));
             }
         }
@@ -235,12 +240,12 @@ fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiErr
 }
 
 fn is_ready(metadata_id: &str) -> bool {
-    Catalog::get().find(Kind::Destination, metadata_id).is_some_and(|entry| entry.ready)
+    Catalog::get().find(Kind::Destination, metadata_id).is_some_and(|entry| entry.is_ready())
 }
 
 fn update(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let to = DestinationChange {
-        name: ask.field("name").map(|name| name.as_str().unwrap_or_default().to_owned()),
+        name: ask.field("name").map(|name| name.as_str().map(str::to_owned)),
         enabled: ask.flag("enabled"),
         settings: ask.map("settings").cloned(),
     };

@@ -122,14 +122,14 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .needs(ADMIN)
     .body(&FILTER_CHANGE)
     .data(&ONE)
-    .change(update),
+    .guarded().change(update),
     delete(
         "removeFilterFromDestination",
         "/destination/{destinationId}/filters/{filterId}",
         "Deletes a filter: from then on the destination gets what it left out.",
     )
     .needs(ADMIN)
-    .change(delete_one),
+    .guarded().change(delete_one),
 ];
 
 fn id_of(ask: &Ask) -> DestinationId {

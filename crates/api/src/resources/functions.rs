@@ -28,7 +28,9 @@ static SETTING: Object = Object {
         need("description", any_text(1_000)),
         need("type", Schema::OneOf(&["ARRAY", "BOOLEAN", "STRING", "TEXT_MAP"])),
         need("required", Schema::Flag),
-        need("sensitive", Schema::Flag).about("Whether its value is sealed and never read back."),
+        need("sensitive", Schema::Flag).about(
+            "Whether its value is sealed and never read back. When that ends, the value goes and has to be given anew.",
+        ),
     ],
 };
 static SETTINGS: Schema = list(&Schema::Object(&SETTING), SETTINGS_MAX);
@@ -170,10 +172,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .needs(ADMIN)
         .body(&FUNCTION_CHANGE)
         .data(&ONE)
-        .change(update),
+        .guarded().change(update),
     delete("deleteFunction", "/functions/{functionId}", "Deletes a function that is put in nowhere, and its versions.")
         .needs(ADMIN)
-        .change(delete_one),
+        .guarded().change(delete_one),
     post(
         "createFunctionDeployment",
         "/functions/{functionId}/deploy",
@@ -227,10 +229,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .needs(PUT_IN)
     .body(&INSTANCE_CHANGE)
     .data(&ONE_INSTANCE)
-    .change(update_instance),
+    .guarded().change(update_instance),
     delete("deleteInsertFunctionInstance", "/insert-function-instances/{instanceId}", "Takes a function out of a place.")
         .needs(PUT_IN)
-        .change(delete_instance),
+        .guarded().change(delete_instance),
 ];
 
 fn id_of(ask: &Ask) -> &str {

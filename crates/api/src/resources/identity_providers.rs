@@ -65,11 +65,15 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .body(&NEW_PROVIDER)
     .created(&ONE_PROVIDER)
     .change(create),
-    patch("updateIdentityProvider", "/operator/identity-providers/{providerId}", "Switches a provider on or off.")
-        .needs(OPERATOR)
-        .body(&PROVIDER_CHANGE)
-        .data(&ONE_PROVIDER)
-        .change(switch),
+    patch(
+        "updateIdentityProvider",
+        "/operator/identity-providers/{providerId}",
+        "Switches a provider on or off. Off, the sessions that were opened by it end.",
+    )
+    .needs(OPERATOR)
+    .body(&PROVIDER_CHANGE)
+    .data(&ONE_PROVIDER)
+    .change(switch),
     delete(
         "deleteIdentityProvider",
         "/operator/identity-providers/{providerId}",

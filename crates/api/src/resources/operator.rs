@@ -7,6 +7,7 @@ use crate::contract::{
     Answer, Ask, ID, NAME, Needs, Object, Operation, PAGINATED, SLUG, Schema, any_text, delete, get, list, may, need,
     patch, post, text,
 };
+use crate::resources::workspaces::{FIRST_TOKEN, first_token};
 use domicile_control::{
     Account, Change, Entitlement, Grants, NewAccount, NewUser, NewWorkspace, Resource, UserRecord, View,
 };
@@ -81,7 +82,14 @@ static WORKSPACE: Object = Object {
     name: "WorkspaceOfAccount",
     fields: &[need("id", ID), need("slug", SLUG), need("name", NAME), need("region", ID), need("plan", PLAN)],
 };
-static ONE_WORKSPACE: Object = Object { name: "", fields: &[need("workspace", Schema::Object(&WORKSPACE))] };
+static ONE_WORKSPACE: Object = Object {
+    name: "",
+    fields: &[
+        need("workspace", Schema::Object(&WORKSPACE)),
+        need("token", Schema::Object(&FIRST_TOKEN))
+            .about("An owner's token of the new workspace. It is shown only here."),
+    ],
+};
 
 pub(crate) const OPERATOR: &[Needs] = &[Needs::Operator];
 
@@ -249,7 +257,7 @@ fn create_workspace(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answ
         "region": change.region().id.as_str(),
         "plan": made.plan,
     });
-    Ok(json!({ "workspace": shown }).into())
+    Ok(json!({ "workspace": shown, "token": first_token(change, &made.id)? }).into())
 }
 
 fn one(view: &View<'_>, account: &Account) -> Result<Answer, ApiError> {

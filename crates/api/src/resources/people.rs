@@ -75,7 +75,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     delete(
         "deleteUsers",
         "/users",
-        "Takes people out of the workspace and ends their sessions. One owner must remain.",
+        "Takes people out of the workspace, and ends their sessions and the tokens that they made there. One owner must remain.",
     )
     .query(BY_USERS)
     .per_minute(60)
@@ -128,9 +128,11 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .body(&NAMED)
         .per_minute(60)
         .data(&ONE_GROUP)
+        .guarded()
         .change(rename_group),
     delete("deleteUserGroup", "/groups/{userGroupId}", "Deletes a group; its people stay in the workspace.")
         .per_minute(60)
+        .guarded()
         .change(|change, _, ask| {
             change.delete_group(ask.caller.workspace(), ask.id("userGroupId"), ask.if_version)?;
             Ok(Answer::success())

@@ -3,14 +3,14 @@
 use crate::answer::ApiError;
 use crate::cell::Cell;
 use crate::contract::{
-    Answer, Ask, ID, NAME, Needs, Object, Of, Operation, PAGINATED, SLUG, Schema, delete, get, list, may, need, patch,
-    post, text,
+    Answer, Ask, ID, NAME, Needs, Object, Of, Operation, PAGINATED, SLUG, Schema, covered, delete, get, list, may,
+    need, patch, post, text,
 };
 use crate::resources::catalog::{SOURCE_METADATA, metadata_of};
 use crate::resources::labels::LABELS;
 use domicile_catalog::Kind;
 use domicile_control::{
-    Area, Change, Kept, Level, Listed, NewSource, Page, SchemaSettings, SourceChange, SourceRecord, View,
+    Area, Change, Kept, LabelValue, Level, Listed, NewSource, Page, SchemaSettings, SourceChange, SourceRecord, View,
 };
 use domicile_region::PointName;
 use domicile_workspace::{RateLimit, SourceId};
@@ -61,7 +61,7 @@ static NEW_SOURCE: Object = Object {
         may("enabled", Schema::Flag),
         may("settings", Schema::Map),
         may("disconnectAllWarehouses", Schema::Flag)
-            .about("Whether no warehouse of the workspace is connected. All are when it is not given."),
+            .about("Whether no warehouse is connected. All that the caller may change are when it is not given."),
         may("ingestionRegion", INGESTION_REGION).about(INGESTION_REGION_ABOUT),
         may("strict", Schema::Flag).about(STRICT_ABOUT),
         may("rateLimit", Schema::Null(&Schema::Object(&RATE_LIMIT))),
@@ -142,9 +142,11 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .needs(ADMIN)
         .body(&SOURCE_CHANGE)
         .data(&ONE)
+        .guarded()
         .change(update),
     delete("deleteSource", "/sources/{sourceId}", "Deletes a source and its destinations. What it sent stays.")
         .needs(ADMIN)
+        .guarded()
         .change(delete_source),
     post(
         "createWriteKeyForSource",
@@ -186,6 +188,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .needs(ADMIN)
     .body(&SCHEMA_SETTINGS)
     .data(&SETTINGS)
+    .guarded()
     .change(update_schema_settings),
 ];
 
@@ -196,7 +199,9 @@ fn id_of(ask: &Ask) -> SourceId {
 fn list_sources(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let page = reached(view, ask)?;
     let pagination = ask.page.told(&page);
-    let sources = page.rows.iter().map(|source| shown(view, ask, source)).collect::<Result<Vec<_>, _>>()?;
+    let labels = view.labels_of_sources(ask.caller.workspace())?;
+    let labels = |source: &SourceRecord| labels.get(source.id.as_str()).map_or(&[][..], Vec::as_slice);
+    let sources: Vec<_> = page.rows.iter().map(|source| shown_with(ask, source, labels(source))).collect();
     Ok(Answer::of(json!({ "sources": sources, "pagination": pagination })))
 }
 
@@ -208,11 +213,12 @@ fn reached(view: &View<'_>, ask: &Ask) -> Result<Listed<SourceRecord>, ApiError>
     if reach.is_whole() {
         return Ok(view.sources(workspace, &ask.page.page())?);
     }
+    let labels = view.labels_of_sources(workspace)?;
     let (mut own, mut page) = (Vec::new(), Page::first(Page::COUNT_MAX));
     loop {
         let listed = view.sources(workspace, &page)?;
         for source in listed.rows {
-            if reach.covers(source.id.as_str(), &view.labels_of(workspace, source.id.as_str())?) {
+            if reach.covers(source.id.as_str(), labels.get(source.id.as_str()).map_or(&[], Vec::as_slice)) {
                 own.push((i64::from(source.number), source));
             }
         }
@@ -245,7 +251,7 @@ fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiErr
     };
     let source = change.create_source(ask.caller.workspace(), &new)?;
     if !ask.flag("disconnectAllWarehouses").unwrap_or(false) {
-        change.connect_all_warehouses(ask.caller.workspace(), &source)?;
+        change.connect_all_warehouses(ask.caller.workspace(), &source, ask.caller.grants())?;
     }
     one(change, ask, &source)
 }
@@ -299,12 +305,17 @@ fn rate_limit(ask: &Ask) -> Option<Option<RateLimit>> {
 /// A source as the caller may see it: write keys are for those who may change it.
 pub(crate) fn shown(view: &View<'_>, ask: &Ask, source: &SourceRecord) -> Result<Value, ApiError> {
     let labels = view.labels_of(ask.caller.workspace(), source.id.as_str())?;
-    let is_admin = ask.caller.grants().reach(Area::Source, Level::Admin).covers(source.id.as_str(), &labels);
+    Ok(shown_with(ask, source, &labels))
+}
+
+/// As [`shown`], where the labels of many sources were read at once.
+fn shown_with(ask: &Ask, source: &SourceRecord, labels: &[LabelValue]) -> Value {
+    let is_admin = ask.caller.grants().reach(Area::Source, Level::Admin).covers(source.id.as_str(), labels);
     let keys = |enabled: bool| -> Vec<&str> {
         let shown = source.write_keys.iter().filter(|key| is_admin && key.enabled == enabled);
         shown.map(|key| key.key.as_str()).collect()
     };
-    Ok(json!({
+    json!({
         "id": source.id.as_str(),
         "slug": source.slug,
         "name": source.name,
@@ -318,7 +329,7 @@ pub(crate) fn shown(view: &View<'_>, ask: &Ask, source: &SourceRecord) -> Result
         "ingestionRegion": source.ingestion_region.as_str(),
         "strict": source.strict,
         "rateLimit": source.rate_limit.map(|limit| json!({ "perSecond": limit.per_second, "burst": limit.burst })),
-    }))
+    })
 }
 
 fn schema_settings(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
@@ -327,6 +338,16 @@ fn schema_settings(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiEr
 }
 
 fn update_schema_settings(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let before = change.schema_settings(ask.caller.workspace(), &id_of(ask))?.value;
+    for (field, before) in [
+        ("forwardingViolationsTo", before.forwarding_violations_to),
+        ("forwardingBlockedEventsTo", before.forwarding_blocked_events_to),
+    ] {
+        // What is sent to a source changes it. What is there already may be written back.
+        if let Some(to) = ask.text(field).filter(|to| before.as_deref() != Some(*to)) {
+            covered(change, ask, Area::Source, Level::Admin, to)?;
+        }
+    }
     let kept = change.update_schema_settings(ask.caller.workspace(), &id_of(ask), ask.if_version, ask.body())?;
     Ok(shown_settings(ask, &kept))
 }

@@ -44,7 +44,8 @@ static NEW: Object = Object {
         need("name", NAME),
         may("description", DESCRIPTION),
         may("permissions", GIVEN).about("Those of an owner, when it is not given; never more than the caller has."),
-        may("expiresAt", TIME).about("Within a year; null for a token without an end."),
+        may("expiresAt", TIME)
+            .about("Within a year; null for a token without an end. It never outlives the token that makes it."),
     ],
 };
 static MANY: Object = Object { name: "", fields: &[need("tokens", list(&Schema::Object(&TOKEN), 1_000)), PAGINATED] };
@@ -55,15 +56,17 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .paged()
         .data(&MANY)
         .view(list_tokens),
-    post("createToken", "/tokens", "Makes a token. The answer shows it once.")
+    post("createToken", "/tokens", "Makes a token, which ends with the one that makes it. The answer shows it once.")
         .body(&NEW)
         .per_minute(60)
         .created(&ONE)
         .change(create),
-    delete("deleteToken", "/tokens/{tokenId}", "Ends a token at once.").per_minute(60).change(|change, _, ask| {
-        change.revoke_token(ask.caller.workspace(), ask.id("tokenId"))?;
-        Ok(Answer::success())
-    }),
+    delete("deleteToken", "/tokens/{tokenId}", "Ends a token at once, and those that it made.")
+        .query(&[
+            may("keepMade", Schema::Flag).about("Whether those that it made stay: to replace a token by one of them.")
+        ])
+        .per_minute(60)
+        .change(delete_token),
 ];
 
 fn list_tokens(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
@@ -92,9 +95,18 @@ fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiErr
         "name": new.name.trim(),
         "token": made.token,
         "permissions": held(workspace, &new.grants),
-        "expiresAt": time(new.expires_at),
+        "expiresAt": time(made.expires_at),
     });
     Ok(json!({ "token": token }).into())
+}
+
+fn delete_token(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let (workspace, id) = (ask.caller.workspace(), ask.id("tokenId"));
+    match ask.query_value("keepMade") == Some(&Value::Bool(true)) {
+        true => change.revoke_token_alone(workspace, id)?,
+        false => change.revoke_token(workspace, id)?,
+    }
+    Ok(Answer::success())
 }
 
 fn shown(workspace: &WorkspaceId, token: &TokenRecord) -> Value {

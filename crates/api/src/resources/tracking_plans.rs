@@ -115,6 +115,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     patch("updateTrackingPlan", "/tracking-plans/{trackingPlanId}", "Changes a plan's name or description.")
         .needs(ADMIN)
         .body(&PLAN_CHANGE)
+        .guarded()
         .change(update),
     delete(
         "deleteTrackingPlan",
@@ -122,6 +123,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         "Deletes a plan and its rules. Its sources go on without one.",
     )
     .needs(ADMIN)
+    .guarded()
     .change(delete_one),
     get("listRulesFromTrackingPlan", "/tracking-plans/{trackingPlanId}/rules", "The rules of a plan.")
         .needs(READ)
@@ -137,6 +139,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     )
     .needs(ADMIN)
     .body(&RULE_INPUTS)
+    .guarded()
     .change(replace_rules),
     patch(
         "updateRulesInTrackingPlan",
@@ -145,6 +148,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     )
     .needs(ADMIN)
     .body(&RULE_CHANGES)
+    .guarded()
     .change(update_rules),
     delete(
         "removeRulesFromTrackingPlan",
@@ -153,6 +157,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     )
     .needs(ADMIN)
     .query(&[need("rules", Schema::List { of: &Schema::Object(&RULE_KEY), min: 1, max: 200 })])
+    .guarded()
     .change(delete_rules),
     get("listSourcesFromTrackingPlan", "/tracking-plans/{trackingPlanId}/sources", "The sources that a plan is for.")
         .needs(READ)

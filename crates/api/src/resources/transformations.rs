@@ -134,10 +134,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .needs(ADMIN)
     .body(&TRANSFORMATION_CHANGE)
     .data(&ONE)
-    .change(update),
+    .guarded().change(update),
     delete("deleteTransformation", "/transformations/{transformationId}", "Deletes a transformation.")
         .needs(ADMIN)
-        .change(delete_one),
+        .guarded().change(delete_one),
 ];
 
 /// The transformation of the path, if the caller has the role for its source.

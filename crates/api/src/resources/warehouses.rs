@@ -6,8 +6,8 @@
 use crate::answer::{ApiError, data};
 use crate::cell::Cell;
 use crate::contract::{
-    Answer, Ask, ID, NAME, Needs, Object, Of, Operation, PAGINATED, Schema, any_text, delete, get, list, may, need,
-    patch, post, put, text, typed,
+    Answer, Ask, ID, NAME, Needs, Object, Of, Operation, PAGINATED, Schema, any_text, covered, delete, get, list, may,
+    need, patch, post, put, text, typed,
 };
 use crate::resources::catalog::{WAREHOUSE_METADATA, metadata_of};
 use crate::resources::sources;
@@ -44,8 +44,9 @@ static NEW: Object = Object {
         may("name", NAME),
         may("enabled", Schema::Flag),
         need("settings", Schema::Map).about(SETTINGS_ABOUT),
-        may("disconnectAllSources", Schema::Flag)
-            .about("Whether it begins without sources. All are connected when it is not given."),
+        may("disconnectAllSources", Schema::Flag).about(
+            "Whether it begins without sources. All that the caller may change are connected when it is not given.",
+        ),
     ],
 };
 static CHANGE: Object = Object {
@@ -53,7 +54,10 @@ static CHANGE: Object = Object {
     fields: &[
         may("name", Schema::Null(&NAME)).about("Null: the catalog's."),
         may("enabled", Schema::Flag),
-        may("settings", Schema::Map).about("Settings that are not named stay; null takes one away."),
+        may("settings", Schema::Map).about(
+            "Settings that are not named stay; null takes one away. With another hostname, port or username the password has to \
+             be given anew.",
+        ),
     ],
 };
 static ONE: Object = Object { name: "", fields: &[need("warehouse", Schema::Object(&WAREHOUSE))] };
@@ -173,10 +177,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .needs(ADMIN)
         .body(&CHANGE)
         .data(&ONE)
-        .change(update),
+        .guarded().change(update),
     delete("deleteWarehouse", "/warehouses/{warehouseId}", "Deletes a warehouse and its secrets. What it holds stays.")
         .needs(ADMIN)
-        .change(|change, _, ask| {
+        .guarded().change(|change, _, ask| {
             change.delete_thing::<Warehouse>(ask.caller.workspace(), ask.id("warehouseId"), ask.if_version)?;
             Ok(Answer::success())
         }),
@@ -234,7 +238,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .needs(ADMIN)
     .body(&SCHEDULE)
     .data(&SCHEDULE)
-    .change(replace_schedule),
+    .guarded().change(replace_schedule),
     get("listSyncsFromWarehouse", "/warehouses/{warehouseId}/syncs", "Always empty: nothing is synced by this version.")
         .needs(READ)
         .paged()
@@ -304,9 +308,12 @@ fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiErr
         name: ask.text("name").map(str::to_owned),
         enabled: ask.flag("enabled").unwrap_or(true),
         settings: ask.map("settings").cloned().unwrap_or_default(),
-        connect_sources: !ask.flag("disconnectAllSources").unwrap_or(false),
     };
-    one(ask, &change.create_warehouse(ask.caller.workspace(), &new)?)
+    let made = change.create_warehouse(ask.caller.workspace(), &new)?;
+    if !ask.flag("disconnectAllSources").unwrap_or(false) {
+        change.connect_all_sources(ask.caller.workspace(), &made, ask.caller.grants())?;
+    }
+    one(ask, &made)
 }
 
 fn update(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
@@ -456,6 +463,7 @@ fn select(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiErr
     let connected = change.sources_of_warehouse(workspace, warehouse)?;
     let mut selections: BTreeMap<String, SyncSelection> = BTreeMap::new();
     for (n, wanted) in overrides.into_iter().enumerate() {
+        covered(change, ask, Area::Source, Level::Admin, &wanted.source_id)?;
         if !connected.contains(&wanted.source_id) {
             let place = format!("syncOverrides.{n}.sourceId");
             let message = format!("{place} is no source that is connected to the warehouse");

@@ -3,10 +3,11 @@
 use crate::answer::ApiError;
 use crate::cell::Cell;
 use crate::contract::{
-    Answer, Ask, ID, NAME, Needs, Object, Operation, PAGINATED, SLUG, Schema, get, list, may, need, patch, post,
+    Answer, Ask, ID, NAME, Needs, Object, Operation, PAGINATED, SLUG, Schema, get, list, may, need, patch, post, text,
 };
-use domicile_control::{Change, NewWorkspace, View, WorkspaceRecord};
+use domicile_control::{Change, Grants, NewToken, NewWorkspace, View, WorkspaceRecord};
 use domicile_region::RegionId;
+use domicile_workspace::WorkspaceId;
 use serde_json::{Value, json};
 
 const PLAN: Schema = SLUG;
@@ -42,6 +43,16 @@ static WORKSPACE_CHANGE: Object = Object {
     ],
 };
 static ONE: Object = Object { name: "", fields: &[need("workspace", Schema::Object(&WORKSPACE))] };
+pub(crate) static FIRST_TOKEN: Object =
+    Object { name: "FirstToken", fields: &[need("id", ID), need("token", text(200))] };
+static MADE: Object = Object {
+    name: "",
+    fields: &[
+        need("workspace", Schema::Object(&WORKSPACE)),
+        need("token", Schema::Object(&FIRST_TOKEN))
+            .about("An owner's token of the new workspace. It is shown only here."),
+    ],
+};
 static MANY: Object =
     Object { name: "", fields: &[need("workspaces", list(&Schema::Object(&WORKSPACE), 1_000)), PAGINATED] };
 
@@ -54,7 +65,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .view(list_workspaces),
     post("createWorkspace", "/workspaces", "Makes a workspace in this cell's region, for the caller's account.")
         .body(&NEW_WORKSPACE)
-        .created(&ONE)
+        .created(&MADE)
         .change(create),
     get("getWorkspaceById", "/workspaces/{workspaceId}", "One workspace.")
         .needs(&[Needs::Token])
@@ -63,6 +74,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     patch("updateWorkspace", "/workspaces/{workspaceId}", "Gives a workspace another name. Its region never changes.")
         .body(&WORKSPACE_CHANGE)
         .data(&ONE)
+        .guarded()
         .change(update),
 ];
 
@@ -77,7 +89,7 @@ fn list_workspaces(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, Ap
 }
 
 /// The workspace of the path, which has to be the caller's.
-fn asked(ask: &Ask) -> Result<&domicile_workspace::WorkspaceId, ApiError> {
+fn asked(ask: &Ask) -> Result<&WorkspaceId, ApiError> {
     let own = ask.caller.workspace();
     if own.as_str() == ask.id("workspaceId") { Ok(own) } else { Err(domicile_control::Resource::Workspace.into()) }
 }
@@ -87,8 +99,15 @@ fn get_workspace(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiE
 }
 
 fn create(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let region = ask.text("region").map_or_else(|| cell.topology.default_region.clone(), RegionId::new);
-    refuse_other_region(cell, &region)?;
+    let named = ask.text("region").map(RegionId::new);
+    if named.is_none() && cell.topology.default_region != cell.region.id {
+        let message = format!(
+            "region is not given, and the default `{}` is another cell's; name `{}` to make it here, for good",
+            cell.topology.default_region, cell.region.id
+        );
+        return Err(ApiError::invalid("region", message));
+    }
+    refuse_other_region(cell, &named.unwrap_or_else(|| cell.region.id.clone()))?;
     let own = change.workspace(ask.caller.workspace())?;
     let new = NewWorkspace {
         slug: ask.text("slug").unwrap_or_default().to_owned(),
@@ -98,7 +117,15 @@ fn create(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, Api
     let made = change.create_workspace(&own.account, &new)?;
     // A token is of one workspace: without owners nobody could ever come in.
     change.share_owners(&own.id, &made.id)?;
-    one(cell, made)
+    let version = Some(made.version);
+    let data = json!({ "workspace": shown(cell, &made), "token": first_token(change, &made.id)? });
+    Ok(Answer { data, version })
+}
+
+/// An owner's token of a workspace that was just made: without one nobody could ask anything of it.
+pub(crate) fn first_token(change: &mut Change<'_>, workspace: &WorkspaceId) -> Result<Value, ApiError> {
+    let made = change.create_token(workspace, &NewToken::new("first"), &Grants::owner())?;
+    Ok(json!({ "id": made.id, "token": made.token }))
 }
 
 /// A cell makes workspaces of its own region only, and says where the others are made.
@@ -126,10 +153,11 @@ fn update(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, Api
         let message = "region of a workspace never changes; create a workspace in the other region and move the sources' keys there";
         return Err(ApiError::invalid("region", message));
     }
-    match ask.text("name") {
-        Some(name) => one(cell, change.rename_workspace(id, ask.if_version, name)?),
-        None => one(cell, change.workspace(id)?),
-    }
+    let name = match ask.text("name") {
+        Some(name) => name.to_owned(),
+        None => change.workspace(id)?.name,
+    };
+    one(cell, change.rename_workspace(id, ask.if_version, &name)?)
 }
 
 fn one(cell: &Cell, workspace: WorkspaceRecord) -> Result<Answer, ApiError> {

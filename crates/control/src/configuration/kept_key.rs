@@ -1,7 +1,6 @@
 //! Write keys that were made elsewhere: they are kept as they are, so that nothing has to be released again to be imported.
 
 use crate::change::Change;
-use crate::db::values;
 use crate::write_key;
 use crate::{ControlError, SourceRecord};
 use domicile_workspace::{SourceId, WorkspaceId};
@@ -27,22 +26,11 @@ impl Change<'_> {
             let mend = format!("give 1 to {CHARS_MAX} letters, digits, `_`, `-`, `.` and `~`");
             return Err(ControlError::invalid("writeKeys", "holds what can be no write key", mend));
         }
-        let taken =
-            self.one("look for a write key", "SELECT source FROM write_keys WHERE key = ?1", values![key], |row| {
-                row.get::<u32>(0)
-            })?;
-        match taken {
-            Some(source) if source == row.number => return Ok(row),
-            Some(_) => {
-                return Err(ControlError::Conflict {
-                    what: format!("the write key `{}` is that of another source of this cell", write_key::shown(key)),
-                    mend: "a key names one source for good: leave it out, or delete it here and there".to_owned(),
-                });
-            }
-            None => {}
+        if row.write_keys.iter().any(|has| has.key == key) {
+            return Ok(row);
         }
         self.refuse_many_keys(&row)?;
-        self.insert_given_key(row.number, key)?;
+        self.claim_key(row.number, key)?;
         self.touch_source(row.number)?;
         let after = json!({ "writeKey": write_key::shown(key) });
         self.note("Source Write Key Created", &row.resourced(), None, Some(after))?;

@@ -138,7 +138,7 @@ impl Writer<'_, '_> {
         let kept = match here {
             None => {
                 let settings = map(item, "settings");
-                let new = NewWarehouse { metadata_id, name, enabled, settings, connect_sources: false };
+                let new = NewWarehouse { metadata_id, name, enabled, settings };
                 self.change.create_warehouse(self.workspace, &new)?
             }
             Some(here) => {
@@ -154,10 +154,15 @@ impl Writer<'_, '_> {
 
     fn function(&mut self, item: &Item, here: Option<&Here>) -> Result<Written, Unwritten> {
         let mut settings = item.fields.get("settings").cloned().unwrap_or_else(|| json!([]));
+        let before = here.map(|here| self.change.thing::<Function>(self.workspace, &here.id)).transpose()?;
+        let before = before.map(|kept| kept.value.settings).unwrap_or_default();
         for setting in settings.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            // What a document does not say must not show what is sealed.
+            let named = setting.get("name").and_then(Value::as_str);
+            let sensitive = before.iter().any(|before| named == Some(&before.name) && before.sensitive);
             setting.entry("description").or_insert_with(|| json!(""));
             setting.entry("required").or_insert(Value::Bool(false));
-            setting.entry("sensitive").or_insert(Value::Bool(false));
+            setting.entry("sensitive").or_insert(Value::Bool(sensitive));
         }
         let settings = serde_json::from_value(settings).map_err(|_| unfit("settings"))?;
         let code = text(item, "code").unwrap_or_default();
@@ -203,7 +208,7 @@ impl Writer<'_, '_> {
             Some(here) => {
                 refuse_other_type(here, CatalogKind::Destination, &metadata_id)?;
                 let settings = Some(laid_over(here, &settings));
-                let to = DestinationChange { name, enabled: Some(enabled), settings };
+                let to = DestinationChange { name: Some(name), enabled: Some(enabled), settings };
                 self.change.update_destination(self.workspace, &DestinationId::new(here.id.as_str()), None, &to)?
             }
         };

@@ -91,6 +91,25 @@ impl Guard {
     }
 }
 
+/// Lets all guards hold in every session, also in one that says it replays another server's changes (PostgreSQL's
+/// `session_replication_role`). SQLite has no such state.
+pub(crate) fn always(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => {
+            r"DO $$ DECLARE guard RECORD; BEGIN
+                  FOR guard IN
+                      SELECT t.tgname AS name, c.relname AS of FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                      WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal
+                        AND t.tgname LIKE '%\_guard\_%' AND t.tgenabled <> 'A'
+                  LOOP
+                      EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', guard.of, guard.name);
+                  END LOOP;
+              END $$;"
+        }
+    }
+}
+
 /// Table definitions, with the words that stand for what the engines write differently:
 ///
 /// | word | SQLite | PostgreSQL |

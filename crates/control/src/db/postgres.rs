@@ -5,7 +5,7 @@
 //!        ◄─ done ──┘
 //! ```
 //!
-//! - Each of a store's two connections has its thread. It connects when a transaction begins and there is no connection.
+//! - Each of a store's connections, one that changes it and up to four that read, has its thread. It connects when a transaction begins and there is no connection.
 //! - A connection that is lost takes its transaction with it: nothing of it holds, and the error
 //!   [passes](crate::StoreError::passes). Only a commit whose answer is lost may have happened; it is whole then too, and
 //!   [`Store::follow`](crate::Store::follow) brings it in.
@@ -14,12 +14,13 @@
 mod url;
 mod wire;
 
-use super::{Begin, Connection, Database, DbError, Engine, Fault, Row, Value, dialect};
+use super::{Begin, Connection, Database, DbError, Engine, Fault, Rows, Value, dialect};
 use crate::StoreError;
 use domicile_border::{Ask, Border, Limits, Purpose, SendError};
 use domicile_region::Region;
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
+use futures::StreamExt;
 use std::collections::HashMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -50,8 +51,9 @@ pub(crate) fn open(world: &World, url: &PostgresUrl, border: &Border, region: &R
     }
     let server =
         Server { world: world.clone(), url: url.clone(), border: border.clone(), schema, region: region.clone() };
-    let start = || Thread::start(server.clone()).map_err(|e| StoreError::sql(&at, "start a thread", e));
-    Ok(Database::new(Engine::Postgres, at.clone(), Box::new(start()?), Box::new(start()?)))
+    let writer = Thread::start(server.clone()).map_err(|e| StoreError::sql(&at, "start a thread", e))?;
+    let reader = move || -> Result<Box<dyn Connection>, DbError> { Ok(Box::new(Thread::start(server.clone())?)) };
+    Ok(Database::new(Engine::Postgres, at, Box::new(writer), Box::new(reader)))
 }
 
 /// One connection, as its callers see it.
@@ -64,14 +66,14 @@ enum Job {
     Commit,
     Rollback,
     Run(String, Vec<Value>),
-    Rows(String, Vec<Value>),
+    Rows(String, Vec<Value>, usize),
     Batch(String),
 }
 
 enum Done {
     Nothing,
     Count(u64),
-    Rows(Vec<Row>),
+    Rows(Rows),
 }
 
 impl Thread {
@@ -117,10 +119,10 @@ impl Connection for Thread {
         }
     }
 
-    fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        match self.ask(Job::Rows(sql.to_owned(), values.to_vec()))? {
+    fn rows_within(&self, sql: &str, values: &[Value], bytes: usize) -> Result<Rows, DbError> {
+        match self.ask(Job::Rows(sql.to_owned(), values.to_vec(), bytes))? {
             Done::Rows(rows) => Ok(rows),
-            Done::Nothing | Done::Count(_) => Ok(Vec::new()),
+            Done::Nothing | Done::Count(_) => Ok(Rows::default()),
         }
     }
 
@@ -210,13 +212,17 @@ impl Worker {
                     values.iter().map(|value| value as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
                 Ok(Done::Count(self.client()?.execute(&statement, &values).await.map_err(error)?))
             }
-            Job::Rows(sql, values) => {
+            Job::Rows(sql, values, bytes) => {
                 let statement = self.prepared(sql).await?;
-                let values: Vec<Wire<'_>> = values.iter().map(Wire).collect();
-                let values: Vec<_> =
-                    values.iter().map(|value| value as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
-                let rows = self.client()?.query(&statement, &values).await.map_err(error)?;
-                Ok(Done::Rows(rows.iter().map(read).collect::<Result<_, _>>()?))
+                let rows = self.client()?.query_raw(&statement, values.iter().map(Wire)).await.map_err(error)?;
+                let (mut rows, mut found) = (std::pin::pin!(rows), Rows::default());
+                // What is left off is thrown away as it comes.
+                while let Some(row) = rows.next().await {
+                    if !found.take(read(&row.map_err(error)?)?, bytes) {
+                        break;
+                    }
+                }
+                Ok(Done::Rows(found))
             }
             Job::Batch(sql) => {
                 self.client()?.batch_execute(&sql).await.map_err(error)?;
@@ -267,6 +273,10 @@ impl Worker {
             Begin::View => client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
             Begin::Change => {
                 let sql = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT 1 FROM meta FOR UPDATE";
+                client.batch_execute(sql).await
+            }
+            Begin::ChangeIfFree => {
+                let sql = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT 1 FROM meta FOR UPDATE NOWAIT";
                 client.batch_execute(sql).await
             }
             Begin::Migrate => self.begin_migration(client).await,

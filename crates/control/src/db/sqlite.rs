@@ -3,7 +3,7 @@
 //! - WAL with `synchronous = FULL`: a change that was answered outlives a power loss, and reads go beside it.
 //! - SQLite opens its own files: this is the one place whose disk is not the [`World`]'s.
 
-use super::{Begin, Connection, Database, DbError, Engine, Fault, Row, Value};
+use super::{Begin, Connection, Database, DbError, Engine, Fault, Row, Rows, Value};
 use crate::StoreError;
 use domicile_world::World;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -17,6 +17,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_BEGIN: &[u8; 16] = b"SQLite format 3\0";
 /// Marks the file as ours: "Domi".
 const APPLICATION_ID: i64 = 0x446f_6d69;
+const WAL_TRIES: u32 = 20;
 const STATEMENTS_KEPT: usize = 256;
 
 /// Opens the file, or makes an empty private one. `NotOurs` for one that something else wrote.
@@ -29,8 +30,12 @@ pub(crate) fn open(world: &World, path: &Path) -> Result<Database, StoreError> {
     };
     let writer = connect(path).map_err(sql("open the control store"))?;
     claim(&writer, &at)?;
-    let reader = connect(path).map_err(sql("open the control store"))?;
-    reader.0.pragma_update(None, "query_only", true).map_err(|e| StoreError::sql(&at, "open for reading", fault(e)))?;
+    let path = path.to_owned();
+    let reader = move || -> Result<Box<dyn Connection>, DbError> {
+        let reader = connect(&path)?;
+        reader.0.pragma_update(None, "query_only", true).map_err(fault)?;
+        Ok(Box::new(reader))
+    };
     Ok(Database::new(Engine::Sqlite, at, Box::new(writer), Box::new(reader)))
 }
 
@@ -106,7 +111,7 @@ fn connect(path: &Path) -> Result<Sqlite, DbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = rusqlite::Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
-        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+        keep_ahead_log(&db)?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         db.pragma_update(None, "trusted_schema", false)?;
@@ -118,12 +123,35 @@ fn connect(path: &Path) -> Result<Sqlite, DbError> {
     open().map(Sqlite).map_err(fault)
 }
 
+/// Turns WAL on. Of programs that do this to one new file at once, SQLite lets some fail without the busy time-out; a
+/// transaction waits with it for whoever is ahead.
+fn keep_ahead_log(db: &rusqlite::Connection) -> rusqlite::Result<()> {
+    for _ in 0..WAL_TRIES {
+        match db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                db.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+            }
+            done => return done,
+        }
+    }
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
+}
+
 struct Sqlite(rusqlite::Connection);
 
 impl Connection for Sqlite {
     fn begin(&self, what: Begin) -> Result<(), DbError> {
         // Immediate: of two programs that change one file, the second waits, and then sees what the first has done.
-        self.batch(if what == Begin::View { "BEGIN" } else { "BEGIN IMMEDIATE" })
+        match what {
+            Begin::View => self.batch("BEGIN"),
+            Begin::Change | Begin::Migrate => self.batch("BEGIN IMMEDIATE"),
+            Begin::ChangeIfFree => {
+                self.0.busy_timeout(Duration::ZERO).map_err(fault)?;
+                let begun = self.batch("BEGIN IMMEDIATE");
+                self.0.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+                begun
+            }
+        }
     }
 
     fn commit(&self) -> Result<(), DbError> {
@@ -144,15 +172,17 @@ impl Connection for Sqlite {
         run().map(|rows| rows as u64).map_err(fault)
     }
 
-    fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+    fn rows_within(&self, sql: &str, values: &[Value], bytes: usize) -> Result<Rows, DbError> {
         let read = || {
             let mut statement = self.0.prepare_cached(sql)?;
             let columns = statement.column_count();
             let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-            let mut found = Vec::new();
+            let mut found = Rows::default();
             while let Some(row) = rows.next()? {
                 let columns: rusqlite::Result<Vec<Value>> = (0..columns).map(|n| row.get_ref(n).map(owned)).collect();
-                found.push(Row(columns?));
+                if !found.take(Row(columns?), bytes) {
+                    break;
+                }
             }
             Ok(found)
         };

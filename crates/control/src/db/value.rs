@@ -29,10 +29,42 @@ impl fmt::Debug for Value {
 pub(crate) struct Row(pub(crate) Vec<Value>);
 
 impl Row {
+    /// How much it holds, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = |value: &Value| match value {
+            Value::Null => 1,
+            Value::Int(_) => 8,
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+        };
+        self.0.iter().map(bytes).sum()
+    }
+
     /// The column in this place, counted from 0.
     pub(crate) fn get<T: FromValue>(&self, place: usize) -> Result<T, DbError> {
         let value = self.0.get(place).unwrap_or(&Value::Null);
         T::from_value(value).ok_or_else(|| DbError::odd(format!("column {place} is not as it should be")))
+    }
+}
+
+/// The beginning of an answer.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<Row>,
+    /// Whether there were more, which were not read.
+    pub(crate) left_off: bool,
+    bytes: usize,
+}
+
+impl Rows {
+    /// Takes a row, unless it would make them more than `bytes`; the first one always. Whether it took it.
+    pub(crate) fn take(&mut self, row: Row, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(row.bytes());
+        self.left_off = self.bytes > bytes && !self.rows.is_empty();
+        if !self.left_off {
+            self.rows.push(row);
+        }
+        !self.left_off
     }
 }
 

@@ -10,6 +10,7 @@
 //! - What a function is for never changes.
 //! - The latest version's code is the function's code.
 
+use crate::change::refuse_stale;
 use crate::thing::{Kept, Thing};
 use crate::{Change, ControlError, Resource, View, id, text};
 use domicile_workspace::WorkspaceId;
@@ -289,7 +290,7 @@ impl Change<'_> {
         id: &str,
         if_version: Option<u64>,
     ) -> Result<(), ControlError> {
-        self.thing::<Function>(workspace, id)?;
+        refuse_stale(Resource::Function, self.thing::<Function>(workspace, id)?.version, if_version)?;
         if let Some(instance) = self.instances_of(workspace, id)?.first() {
             return Err(ControlError::Conflict {
                 what: format!("the function is put in at `{}`", instance.parent.as_deref().unwrap_or_default()),

@@ -5,6 +5,7 @@
 //! - One for each destination or source.
 //! - The value of a sensitive setting is sealed, and never read back. A setting that becomes sensitive has its values sealed
 //!   in the same change, and one that is taken away loses them.
+//! - What was sealed is never opened: of a setting that is no longer sensitive the value goes, and has to be given anew.
 
 use crate::thing::{Kept, Thing};
 use crate::things::function::{Function, FunctionKind, FunctionSetting, SettingKind};
@@ -74,8 +75,7 @@ impl Thing for FunctionInstance {
 impl FunctionInstance {
     /// Lays `given` over its values, and parts them anew by what the function says of each.
     fn fill(&mut self, known: &[FunctionSetting], given: &Map<String, Value>) -> Result<(), ControlError> {
-        let mut all = std::mem::take(&mut self.settings);
-        all.extend(std::mem::take(&mut self.sensitive));
+        let mut all = self.take_values(known);
         for (name, value) in given {
             match value {
                 Value::Null => drop(all.remove(name)),
@@ -106,10 +106,17 @@ impl FunctionInstance {
         }
     }
 
+    /// Takes all its values, but none that is sealed and that the function would show from now on.
+    fn take_values(&mut self, known: &[FunctionSetting]) -> Map<String, Value> {
+        let mut all = std::mem::take(&mut self.settings);
+        let stays_sealed = |name: &str| known.iter().any(|setting| setting.name == name && setting.sensitive);
+        all.extend(std::mem::take(&mut self.sensitive).into_iter().filter(|(name, _)| stays_sealed(name)));
+        all
+    }
+
     /// Parts its values anew after the function's settings changed. A value that no longer fits stays away.
     fn refit(&mut self, known: &[FunctionSetting]) {
-        let mut all = std::mem::take(&mut self.settings);
-        all.extend(std::mem::take(&mut self.sensitive));
+        let mut all = self.take_values(known);
         for setting in known {
             let value = all.remove(&setting.name).filter(|value| check_value(setting.kind, value, "").is_ok());
             if let Some(value) = value {
@@ -211,7 +218,7 @@ impl Change<'_> {
         })
     }
 
-    /// After a change of the function's settings: what became sensitive is sealed.
+    /// After a change of the function's settings: what became sensitive is sealed, and what no longer is, goes.
     pub(crate) fn reseal_instances(
         &mut self,
         workspace: &WorkspaceId,
@@ -305,5 +312,18 @@ mod tests {
         instance.refit(&changed);
         assert!(instance.settings.is_empty());
         assert_eq!(Value::Object(instance.sensitive), json!({"apiKey": "s3cret", "tags": ["a"]}));
+    }
+
+    #[test]
+    fn a_setting_that_is_no_longer_sensitive_loses_its_value() {
+        let mut instance = filled(json!({"apiKey": "s3cret", "tags": ["a"]})).expect("fits");
+        let mut changed = known();
+        changed[0].sensitive = false;
+        let mut filled_later = instance.clone();
+        instance.refit(&changed);
+        assert_eq!(Value::Object(instance.settings), json!({"tags": ["a"]}));
+        assert!(instance.sensitive.is_empty());
+        assert!(filled_later.fill(&changed, &Map::new()).is_err(), "it has to be given anew");
+        assert!(!filled_later.settings.contains_key("apiKey"));
     }
 }

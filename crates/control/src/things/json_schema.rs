@@ -1,21 +1,29 @@
 //! Whether a rule's schema is a JSON Schema of draft 7, by its form.
 //!
-//! This is the draft's own meta-schema written as a table, and what the meta-schema can't say: that patterns compile, that
+//! This is the draft's own meta-schema written as a table, and what the meta-schema can't say: that patterns are well formed, that
 //! references lead somewhere, that nothing is nested without end. A validator would bring some 35 crates (big numbers, a
 //! backtracking regex engine) for a question of form; the one that will look at events can be chosen for its speed.
 //!
 //! - A keyword that the draft does not know is passed over, as the draft says.
 //! - A pattern is one that a regex engine of linear time takes: no look-around, no back-references. Segment has the same limit.
+//! - The work goes with the length of the schema, whatever it holds: who sends one holds up no other change.
 //! - A reference stays inside its schema. Nothing is ever fetched.
 
 use crate::ControlError;
+use regex_syntax::ast::ErrorKind;
+use regex_syntax::ast::parse::ParserBuilder;
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// Schemas within one another.
 const DEPTH_MAX: usize = 32;
-/// Characters of one pattern.
-const PATTERN_CHARS_MAX: usize = 1_000;
+/// Bytes of one pattern, and groups and classes within one another in it.
+const PATTERN_BYTES_MAX: usize = 1_000;
+const PATTERN_NEST_MAX: u32 = 32;
+/// Bytes of one reference.
+const REFERENCE_BYTES_MAX: usize = 1_000;
 const DRAFT: &str = "http://json-schema.org/draft-07/schema";
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
@@ -79,19 +87,23 @@ fn form(keyword: &str) -> Option<Form> {
 ///
 /// # Errors
 /// `Invalid` with the place of the first fault: `rules.3.jsonSchema.properties.plan.type`.
-pub(crate) fn check(schema: &Value, place: &str) -> Result<(), ControlError> {
+pub(crate) fn check(schema: &Value, field: &str) -> Result<(), ControlError> {
+    let place = Place::Field(field);
     match schema {
-        Value::Object(_) => Walk { root: schema }.schema(schema, place, 0),
-        _ => Err(ControlError::invalid(place, "is not a JSON object", "give a JSON Schema of draft 7")),
+        Value::Object(_) => Walk { root: schema, hops: RefCell::default() }.schema(schema, &place, 0),
+        _ => refuse(&place, "is not a JSON object", "give a JSON Schema of draft 7"),
     }
 }
 
 struct Walk<'a> {
     root: &'a Value,
+    /// References that lead somewhere, and how many lie between them and a schema. Each is followed once: a schema may refer
+    /// to one place from very many.
+    hops: RefCell<HashMap<&'a str, usize>>,
 }
 
-impl Walk<'_> {
-    fn schema(&self, schema: &Value, place: &str, depth: usize) -> Result<(), ControlError> {
+impl<'a> Walk<'a> {
+    fn schema(&self, schema: &'a Value, place: &Place<'_>, depth: usize) -> Result<(), ControlError> {
         let keywords = match schema {
             Value::Bool(_) => return Ok(()),
             Value::Object(keywords) => keywords,
@@ -102,13 +114,13 @@ impl Walk<'_> {
         }
         for (keyword, value) in keywords {
             if let Some(form) = form(keyword) {
-                self.keyword(form, value, &within(place, keyword), depth)?;
+                self.keyword(form, value, &Place::Name(place, keyword), depth)?;
             }
         }
         Ok(())
     }
 
-    fn keyword(&self, form: Form, value: &Value, place: &str, depth: usize) -> Result<(), ControlError> {
+    fn keyword(&self, form: Form, value: &'a Value, place: &Place<'_>, depth: usize) -> Result<(), ControlError> {
         match form {
             Form::Schema => self.schema(value, place, depth + 1),
             Form::SchemaOrSchemas if !value.is_array() => self.schema(value, place, depth + 1),
@@ -117,7 +129,7 @@ impl Walk<'_> {
                 let Some(schemas) = schemas else {
                     return refuse(place, "is not a list of schemas", "give at least one");
                 };
-                let number = |(n, schema)| self.schema(schema, &within(place, &n), depth + 1);
+                let number = |(n, schema)| self.schema(schema, &Place::Number(place, n), depth + 1);
                 schemas.iter().enumerate().try_for_each(number)
             }
             Form::Named => self.named(value, place, |schema, place| self.schema(schema, place, depth + 1)),
@@ -159,19 +171,20 @@ impl Walk<'_> {
 
     fn named(
         &self,
-        value: &Value,
-        place: &str,
-        check: impl Fn(&Value, &str) -> Result<(), ControlError>,
+        value: &'a Value,
+        place: &Place<'_>,
+        check: impl Fn(&'a Value, &Place<'_>) -> Result<(), ControlError>,
     ) -> Result<(), ControlError> {
         let Some(named) = value.as_object() else {
             return refuse(place, "is not an object", "give a schema for each name");
         };
-        named.iter().try_for_each(|(name, value)| check(value, &within(place, name)))
+        named.iter().try_for_each(|(name, value)| check(value, &Place::Name(place, name)))
     }
 
-    fn check_reference(&self, value: &Value, place: &str) -> Result<(), ControlError> {
-        let mut at = value;
-        for _ in 0..DEPTH_MAX {
+    fn check_reference(&self, value: &'a Value, place: &Place<'_>) -> Result<(), ControlError> {
+        let (mut at, mut way) = (value, Vec::new());
+        let mut hops = self.hops.borrow_mut();
+        let mut left = loop {
             let Some(pointer) = at.as_str().and_then(|reference| reference.strip_prefix('#')) else {
                 return refuse(
                     place,
@@ -179,13 +192,23 @@ impl Walk<'_> {
                     "write the schema into `definitions`; nothing is fetched",
                 );
             };
+            if pointer.len() > REFERENCE_BYTES_MAX {
+                return refuse(place, "is too long", "give at most 1,000 bytes");
+            }
+            if let Some(known) = hops.get(pointer) {
+                break known + 1;
+            }
+            way.push(pointer);
             match self.root.pointer(pointer) {
+                _ if way.len() > DEPTH_MAX => {
+                    return refuse(place, "leads in a circle", "let it end at a schema without `$ref`");
+                }
                 // Beside a reference the draft passes over everything else.
                 Some(Value::Object(to)) => match to.get("$ref") {
                     Some(next) => at = next,
-                    None => return Ok(()),
+                    None => break 0,
                 },
-                Some(Value::Bool(_)) => return Ok(()),
+                Some(Value::Bool(_)) => break 0,
                 _ => {
                     return refuse(
                         place,
@@ -194,30 +217,46 @@ impl Walk<'_> {
                     );
                 }
             }
+        };
+        for pointer in way.into_iter().rev() {
+            hops.insert(pointer, left);
+            left += 1;
         }
-        refuse(place, "leads in a circle", "let it end at a schema without `$ref`")
+        if left > DEPTH_MAX {
+            return refuse(place, "leads over too many others", "let it point at the schema itself");
+        }
+        Ok(())
     }
 }
 
-fn check_pattern(pattern: &str, place: &str) -> Result<(), ControlError> {
-    if pattern.chars().count() > PATTERN_CHARS_MAX {
-        return refuse(place, "holds a pattern that is too long", "give at most 1,000 characters");
+/// Looks at the pattern's grammar only, in a time that its length bounds: what a class stands for is never worked out, because
+/// a few bytes can stand for all of Unicode in upper and lower case. So a class that does not exist (`\p{Nothing}`) is found
+/// by whoever compiles the pattern.
+fn check_pattern(pattern: &str, place: &Place<'_>) -> Result<(), ControlError> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return refuse(place, "holds a pattern that is too long", "give at most 1,000 bytes");
     }
-    if regex_syntax::parse(pattern).is_err() {
-        let mend = "write it without look-around and back-references; `not` says what must not match";
-        return refuse(place, "holds no regular expression that can be matched in linear time", mend);
+    let parsed = ParserBuilder::new().nest_limit(PATTERN_NEST_MAX).build().parse(pattern);
+    match parsed.map_err(|error| error.kind().clone()) {
+        Ok(_) => Ok(()),
+        Err(ErrorKind::NestLimitExceeded(_)) => {
+            refuse(place, "holds a pattern that is nested too deep", "nest groups and classes at most 32 times")
+        }
+        Err(_) => {
+            let mend = "write it without look-around and back-references; `not` says what must not match";
+            refuse(place, "holds no regular expression that can be matched in linear time", mend)
+        }
     }
-    Ok(())
 }
 
-fn check_names(value: &Value, place: &str) -> Result<(), ControlError> {
+fn check_names(value: &Value, place: &Place<'_>) -> Result<(), ControlError> {
     let mut seen = HashSet::new();
     let names = value.as_array();
     let good = names.is_some_and(|names| names.iter().all(|n| n.as_str().is_some_and(|name| seen.insert(name))));
     if good { Ok(()) } else { refuse(place, "is not a list of names", "give each name once, as a text") }
 }
 
-fn check_types(value: &Value, place: &str) -> Result<(), ControlError> {
+fn check_types(value: &Value, place: &Place<'_>) -> Result<(), ControlError> {
     let known = |value: &Value| value.as_str().is_some_and(|name| TYPES.contains(&name));
     let mut seen = HashSet::new();
     let good = match value {
@@ -230,18 +269,30 @@ fn check_types(value: &Value, place: &str) -> Result<(), ControlError> {
     refuse(place, "is no type", &format!("give one of {}, or a list of them", TYPES.join(", ")))
 }
 
-fn expect(holds: bool, place: &str, what: &str) -> Result<(), ControlError> {
+fn expect(holds: bool, place: &Place<'_>, what: &str) -> Result<(), ControlError> {
     if holds { Ok(()) } else { refuse(place, what, "see JSON Schema draft 7") }
 }
 
-fn refuse(place: &str, what: &str, mend: &str) -> Result<(), ControlError> {
-    Err(ControlError::invalid(place, what, mend))
+fn refuse(place: &Place<'_>, what: &str, mend: &str) -> Result<(), ControlError> {
+    Err(ControlError::invalid(place.to_string(), what, mend))
 }
 
-/// The place inside `place`; a name may be of any length, and a message shows its beginning.
-fn within(place: &str, name: &impl ToString) -> String {
-    let name: String = name.to_string().chars().take(100).collect();
-    format!("{place}.{name}")
+/// Where something stands. It is written out for a fault only: else each keyword would cost the whole way to it.
+enum Place<'a> {
+    Field(&'a str),
+    Name(&'a Place<'a>, &'a str),
+    Number(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => f.write_str(field),
+            // A name may be of any length, and a message shows its beginning.
+            Self::Name(place, name) => write!(f, "{place}.{name:.100}"),
+            Self::Number(place, number) => write!(f, "{place}.{number}"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -285,6 +336,47 @@ mod tests {
         }
     }
 
+    /// A reference over `hops` others to a schema.
+    fn chain(hops: usize) -> Value {
+        let name = |n: usize| format!("d{n:02}");
+        let to = |n: usize| json!({ "$ref": format!("#/definitions/{}", name(n)) });
+        let mut definitions: Map<String, Value> = (0..hops).map(|n| (name(n), to(n + 1))).collect();
+        definitions.insert(name(hops), json!({}));
+        json!({ "$ref": "#/definitions/d00", "definitions": definitions })
+    }
+
+    #[test]
+    fn references_over_references_are_followed_as_far_whatever_was_followed_before() {
+        assert_eq!(place_of_fault(chain(31)), None);
+        let mut backwards = chain(33);
+        backwards.as_object_mut().expect("an object").remove("$ref");
+        // The definitions are looked at in the order of their names, the longest way first.
+        assert_eq!(place_of_fault(backwards.clone()).as_deref(), Some("s.definitions.d00.$ref"));
+        let reference = |n: usize| json!({ "$ref": format!("#/definitions/d{n:02}") });
+        backwards["allOf"] = json!([reference(20), reference(3)]);
+        assert_eq!(place_of_fault(backwards).as_deref(), Some("s.definitions.d00.$ref"));
+        let circle =
+            json!({ "definitions": { "a": { "$ref": "#/definitions/b" }, "b": { "$ref": "#/definitions/a" } } });
+        assert_eq!(place_of_fault(circle).as_deref(), Some("s.definitions.a.$ref"));
+    }
+
+    #[test]
+    fn a_schema_costs_its_length_wherever_it_refers_to_from_however_many_places() {
+        // Names of 900 bytes at each of 30 levels, and a long way from each of very many references.
+        let long = |n: usize| format!("{n:02}{}", "x".repeat(900));
+        let definitions: Map<String, Value> = (0..30)
+            .map(|n| (long(n), json!({ "$ref": format!("#/definitions/{}", long(n + 1)) })))
+            .chain([(long(30), json!({}))])
+            .collect();
+        let references: Vec<Value> = (0..40_000).map(|_| json!({ "$ref": "#/definitions/a" })).collect();
+        let deep = (0..28).fold(json!({ "allOf": references }), |inner, n| json!({ "properties": { long(n): inner } }));
+        let mut schema = json!({ "definitions": definitions, "not": deep });
+        schema["definitions"]["a"] = json!({ "$ref": format!("#/definitions/{}", long(0)) });
+        let begin = std::time::Instant::now();
+        assert_eq!(place_of_fault(schema), None);
+        assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
+    }
+
     #[test]
     fn what_is_no_schema_is_refused_at_its_place() {
         let deep = (0..40).fold(json!({}), |inner, _| json!({ "not": inner }));
@@ -314,12 +406,16 @@ mod tests {
             (json!({"pattern": "(a)\\1"}), "s.pattern"),
             (json!({"pattern": "("}), "s.pattern"),
             (json!({"pattern": "a".repeat(1_001)}), "s.pattern"),
+            (json!({"pattern": "é".repeat(501)}), "s.pattern"),
+            (json!({"pattern": format!("{}a{}", "(".repeat(33), ")".repeat(33))}), "s.pattern"),
             (json!({"patternProperties": {"(": {}}}), "s.patternProperties"),
             (json!({"$ref": "https://example.com/s.json"}), "s.$ref"),
             (json!({"$ref": "file:///etc/passwd"}), "s.$ref"),
             (json!({"$ref": "#/definitions/none"}), "s.$ref"),
             (json!({"$ref": "#/title", "title": "t"}), "s.$ref"),
             (json!({"$ref": "#"}), "s.$ref"),
+            (json!({"$ref": format!("#/{}", "a".repeat(1_000))}), "s.$ref"),
+            (chain(33), "s.$ref"),
             (json!({"$schema": "https://json-schema.org/draft/2020-12/schema"}), "s.$schema"),
             (deep, &format!("s{}", ".not".repeat(32))),
         ] {

@@ -15,6 +15,7 @@ use crate::{ControlError, Resource};
 use domicile_workspace::{SourceId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::HashMap;
 
 /// What every workspace has; they can't be deleted.
 pub const BUILT_IN_LABELS: [(&str, &str); 2] = [("environment", "dev"), ("environment", "prod")];
@@ -101,16 +102,34 @@ impl View<'_> {
         Ok(self.things::<Label>(workspace, None, &Page::first(Page::COUNT_MAX))?.rows)
     }
 
-    /// The labels that a source carries, by key. One look-up: roles are checked by it. Of what is no source, none.
+    /// The labels that a source carries, in order. One look-up: roles are checked by it. Of what is no source, none.
     pub fn labels_of(&self, workspace: &WorkspaceId, id: &str) -> Result<Vec<LabelValue>, ControlError> {
         let found = self.all(
             "read the labels of a source",
             "SELECT l.b FROM links l JOIN workspaces w ON w.number = l.workspace
-             WHERE w.id = ?1 AND l.kind = ?2 AND l.a = ?3 AND l.undone = 0 ORDER BY l.b",
+             WHERE w.id = ?1 AND l.kind = ?2 AND l.a = ?3 AND l.undone = 0",
             values![workspace.as_str(), LINK, id],
             |row| row.get::<String>(0),
         )?;
-        Ok(found.iter().filter_map(|text| read_link(text)).collect())
+        let mut labels: Vec<LabelValue> = found.iter().filter_map(|text| read_link(text)).collect();
+        // Not the database's order: that is each engine's own, and not the words'.
+        labels.sort();
+        Ok(labels)
+    }
+
+    /// The labels of all sources that carry any, by the sources' ids: for lists, where a look-up for each would be many.
+    pub fn labels_of_sources(&self, workspace: &WorkspaceId) -> Result<HashMap<String, Vec<LabelValue>>, ControlError> {
+        let found = self.all(
+            "read the labels of sources",
+            "SELECT a, b FROM links WHERE workspace = ?1 AND kind = ?2 AND undone = 0 ORDER BY a, b",
+            values![self.workspace_number(workspace)?, LINK],
+            |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)),
+        )?;
+        let mut labels: HashMap<String, Vec<LabelValue>> = HashMap::new();
+        for (source, text) in found {
+            labels.entry(source).or_default().extend(read_link(&text));
+        }
+        Ok(labels)
     }
 
     /// What keeps a label from being deleted, for people; `None` when nothing does.
@@ -243,6 +262,8 @@ impl Change<'_> {
             let of = Resourced { workspace, resource: Resource::Source, id, name: &source.name };
             let (before, after) = (json!({ "labels": before }), json!({ "labels": wanted }));
             self.note("Source Modified", &of, Some(before), Some(after))?;
+            // What shows the source shows its labels: its version says that they changed.
+            self.touch_source(source.number)?;
         }
         Ok(wanted)
     }

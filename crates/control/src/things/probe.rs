@@ -6,17 +6,24 @@
 //! ```
 //!
 //! - 10 s for all of it. Nothing is written to the database.
-//! - A reason holds no password. What the server says of itself is cut to 300 characters.
+//! - Without TLS, which the border allows in the operator's own networks only, the password is never sent: a server that
+//!   asks for it in clear, or for an MD5 of it, is refused. SCRAM shows the server that the password is known, and not it.
+//! - A reason holds no password, and of a connection that failed no more than its class: no address, no text of the
+//!   operating system. What a database says of itself is cut to 300 characters.
+
+mod guard;
 
 use super::warehouse::{Warehouse, why_not};
 use crate::ControlError;
 use crate::thing::Thing;
-use domicile_border::{Ask, Border, Limits, Pipe, Purpose};
+use domicile_border::{Ask, Border, Limits, Purpose, SendError};
 use domicile_region::Country;
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
+use guard::Guard;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 
@@ -91,8 +98,12 @@ impl Probe {
                 }
             };
             match border.pipe(permit, &LIMITS).await {
-                Ok(pipe) => sign_in(&config, pipe).await.map_or_else(failed, |()| Tried::Connected),
-                Err(error) => failed(error.to_string()),
+                Ok(pipe) => {
+                    let is_encrypted = pipe.is_encrypted();
+                    let guard = Guard::new(pipe, is_encrypted);
+                    sign_in(&config, guard).await.map_or_else(failed, |()| Tried::Connected)
+                }
+                Err(error) => failed(class(&error)),
             }
         };
         tokio::select! {
@@ -103,10 +114,29 @@ impl Probe {
     }
 }
 
+/// Why there is no connection, and not more: whether a port is closed, filtered or unreachable is for the operator's logs.
+fn class(error: &SendError) -> String {
+    match error {
+        SendError::Refused(refusal) => format!("{refusal}; {}", refusal.mend()),
+        SendError::Tls { .. } => {
+            "could not connect: what answers is no PostgreSQL, or offers no TLS that is valid for the host's name"
+                .to_owned()
+        }
+        _ => "could not connect: no server answers at the host and port".to_owned(),
+    }
+}
+
 /// Signs in and asks what a sync needs.
-async fn sign_in(config: &Config, pipe: Pipe) -> Result<(), String> {
+async fn sign_in<S>(config: &Config, guard: Guard<S>) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let refused = guard.refused();
     // TLS, where there is any, is around the pipe.
-    let (client, driver) = config.connect_raw(pipe, NoTls).await.map_err(said)?;
+    let (client, driver) = config
+        .connect_raw(guard, NoTls)
+        .await
+        .map_err(|error| if refused.get() { guard::WHY.to_owned() } else { said(error) })?;
     let asked = async {
         let rows = client
             .simple_query("SELECT has_database_privilege(current_database(), 'CREATE') AND 1 = (SELECT 1)")
@@ -127,7 +157,7 @@ async fn sign_in(config: &Config, pipe: Pipe) -> Result<(), String> {
     }
 }
 
-/// What the server says, in its own words and with its code.
+/// What the database says, in its own words and with its code.
 fn said(error: tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => {
@@ -142,6 +172,54 @@ fn said(error: tokio_postgres::Error) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// What `sign_in` comes to, and all that it sends, when the server asks for the password as `asked` says.
+    async fn signs_in(asked: &'static [u8], is_encrypted: bool) -> (Result<(), String>, Vec<u8>) {
+        let (ours, mut theirs) = tokio::io::duplex(4_096);
+        let server = async move {
+            let mut sent = vec![0; 4_096];
+            let begun = theirs.read(&mut sent).await.expect("the client begins");
+            theirs.write_all(asked).await.expect("the server asks");
+            let answered = theirs.read(&mut sent[begun..]).await.unwrap_or(0);
+            sent.truncate(begun + answered);
+            sent
+        };
+        let mut config = Config::new();
+        config.user("u").password("geheim").dbname("d").ssl_mode(SslMode::Disable);
+        let client = async { sign_in(&config, Guard::new(ours, is_encrypted)).await };
+        let (told, sent) = tokio::join!(client, server);
+        (told, sent)
+    }
+
+    #[tokio::test]
+    async fn a_password_goes_in_clear_to_nobody_without_tls() {
+        const CLEAR: &[u8] = b"R\0\0\0\x08\0\0\0\x03";
+        const MD5: &[u8] = b"R\0\0\0\x0c\0\0\0\x05salt";
+        let holds = |sent: &[u8], word: &[u8]| sent.windows(word.len()).any(|part| part == word);
+        for asked in [CLEAR, MD5] {
+            let (told, sent) = signs_in(asked, false).await;
+            assert_eq!(told, Err(guard::WHY.to_owned()));
+            assert!(!holds(&sent, b"geheim") && !holds(&sent, b"md5"), "{sent:?}");
+        }
+        let (_, sent) = signs_in(CLEAR, true).await;
+        assert!(holds(&sent, b"geheim"), "inside TLS nobody else reads it");
+    }
+
+    #[test]
+    fn why_there_is_no_connection_is_told_by_its_class_alone() {
+        let address = "192.0.2.7:5432".parse().expect("an address");
+        let error = || std::io::Error::other("Connection refused (os error 111)");
+        for error in [
+            SendError::Unreachable { address, error: error() },
+            SendError::Tls { address, error: error() },
+            SendError::TimedOut { stage: domicile_border::Stage::Connecting },
+        ] {
+            let told = class(&error);
+            assert!(told.starts_with("could not connect: "), "{told}");
+            assert!(!told.contains("192.0.2.7") && !told.contains("os error"), "{told}");
+        }
+    }
 
     fn probe(hostname: &str, port: Value) -> Result<String, String> {
         let settings = json!({"hostname": hostname, "port": port, "database": "d", "username": "u", "password": "p"});

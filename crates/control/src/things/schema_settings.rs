@@ -2,6 +2,7 @@
 //!
 //! Kept and checked now; process acts on them once it enforces tracking plans.
 
+use crate::change::refuse_stale;
 use crate::thing::{Kept, Thing};
 use crate::{Change, ControlError, Resource, View};
 use domicile_workspace::{SourceId, WorkspaceId};
@@ -151,6 +152,7 @@ impl Change<'_> {
         given: &Map<String, Value>,
     ) -> Result<Kept<SchemaSettings>, ControlError> {
         let before = self.schema_settings(workspace, source)?;
+        refuse_stale(SchemaSettings::RESOURCE, before.version, if_version)?;
         let after = before.value.merged(given)?;
         for (field, to) in after.forwards() {
             let Some(to) = to else { continue };

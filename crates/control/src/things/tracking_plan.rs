@@ -11,6 +11,7 @@
 //! - Rules that a request does not change are not written again, however many it names.
 
 use crate::audit::Resourced;
+use crate::change::refuse_stale;
 use crate::page::Page;
 use crate::thing::{Kept, Thing};
 use crate::things::json_schema;
@@ -20,8 +21,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
-/// Rules of one plan.
+/// Plans of one workspace.
+pub const PLANS_MAX: u64 = 1_000;
+/// Rules of one plan, and bytes of all of them as JSON: they are read and answered together.
 pub const RULES_MAX: usize = 2_000;
+pub const RULES_BYTES_MAX: usize = 4 << 20;
 /// The link from a plan to its sources.
 pub(crate) const LINK: &str = "tracking-plan-source";
 
@@ -137,6 +141,12 @@ impl Change<'_> {
         workspace: &WorkspaceId,
         plan: TrackingPlan,
     ) -> Result<Kept<TrackingPlan>, ControlError> {
+        if self.count_things::<TrackingPlan>(workspace, None)? >= PLANS_MAX {
+            return Err(ControlError::Conflict {
+                what: format!("the workspace has {PLANS_MAX} tracking plans"),
+                mend: "delete one that is no longer used".to_owned(),
+            });
+        }
         let id = format!("tp_{}", id::new_id(self.random()));
         self.create_thing_with_id(workspace, id, None, plan)
     }
@@ -148,8 +158,13 @@ impl Change<'_> {
         plan: &str,
         if_version: Option<u64>,
     ) -> Result<(), ControlError> {
+        let sources = self.sources_of_plan(workspace, plan)?;
         // First, so that a stale change deletes no rule.
         self.delete_thing::<TrackingPlan>(workspace, plan, if_version)?;
+        for source in sources {
+            let number = self.source(workspace, &SourceId::new(source))?.number;
+            self.touch_source(number)?;
+        }
         self.delete_things_of::<Rule>(workspace, plan).map(drop)
     }
 
@@ -164,13 +179,15 @@ impl Change<'_> {
         if_version: Option<u64>,
         rules: Vec<Rule>,
     ) -> Result<(), ControlError> {
+        self.refuse_stale_plan(workspace, plan, if_version)?;
         if rules.len() > RULES_MAX {
             return Err(too_many());
         }
+        refuse_long(&rules)?;
         let mut wanted = HashMap::new();
         for (n, rule) in rules.iter().enumerate() {
-            within(n, rule.check())?;
-            if wanted.insert(rule.rule_key(), rule).is_some() {
+            if wanted.insert(rule.rule_key(), (n, rule)).is_some() {
+                within(n, rule.check())?;
                 return twice(n);
             }
         }
@@ -178,7 +195,7 @@ impl Change<'_> {
         let mut changed = false;
         for kept in &before {
             match wanted.remove(&kept.value.rule_key()) {
-                Some(rule) => changed |= self.put_rule(workspace, kept, rule.clone())?,
+                Some((n, rule)) => changed |= within(n, self.put_rule(workspace, kept, rule.clone()))?,
                 None => {
                     self.delete_thing::<Rule>(workspace, &kept.id, None)?;
                     changed = true;
@@ -186,8 +203,10 @@ impl Change<'_> {
             }
         }
         // What is left is new, in the order of the request.
-        for rule in rules.iter().filter(|rule| wanted.contains_key(&rule.rule_key())) {
-            self.create_thing(workspace, Some(plan), rule.clone())?;
+        let mut left: Vec<(usize, &Rule)> = wanted.into_values().collect();
+        left.sort_unstable_by_key(|(n, _)| *n);
+        for (n, rule) in left {
+            within(n, self.create_thing(workspace, Some(plan), rule.clone()))?;
             changed = true;
         }
         self.note_rules(workspace, plan, if_version, changed)
@@ -204,6 +223,7 @@ impl Change<'_> {
         if_version: Option<u64>,
         changes: Vec<RuleChange>,
     ) -> Result<(), ControlError> {
+        self.refuse_stale_plan(workspace, plan, if_version)?;
         let before = self.rules_of(workspace, plan)?;
         let mut known: HashMap<RuleKey, Kept<Rule>> =
             before.into_iter().map(|kept| (kept.value.rule_key(), kept)).collect();
@@ -221,18 +241,17 @@ impl Change<'_> {
             };
             let RuleKey { kind, key, version } = key;
             let rule = Rule { kind, key: new_key.or(key), json_schema, version };
-            within(n, rule.check())?;
             if known.contains_key(&rule.rule_key()) {
                 return twice(n);
             }
             let kept = match kept {
                 Some(kept) => {
-                    changed |= self.put_rule(workspace, &kept, rule.clone())?;
+                    changed |= within(n, self.put_rule(workspace, &kept, rule.clone()))?;
                     Kept { value: rule, ..kept }
                 }
                 None => {
                     changed = true;
-                    self.create_thing(workspace, Some(plan), rule)?
+                    within(n, self.create_thing(workspace, Some(plan), rule))?
                 }
             };
             known.insert(kept.value.rule_key(), kept);
@@ -240,6 +259,7 @@ impl Change<'_> {
         if known.len() > RULES_MAX {
             return Err(too_many());
         }
+        refuse_long(known.values().map(|kept| &kept.value))?;
         self.note_rules(workspace, plan, if_version, changed)
     }
 
@@ -277,7 +297,7 @@ impl Change<'_> {
             });
         }
         if self.link(workspace, LINK, (plan, source.as_str()), None)? {
-            self.note_source(workspace, "Tracking Plan Source Added", &kept, source)?;
+            self.note_source(workspace, "Tracking Plan Source Added", &kept, &record)?;
         }
         Ok(())
     }
@@ -293,22 +313,25 @@ impl Change<'_> {
         source: &SourceId,
     ) -> Result<(), ControlError> {
         let kept = self.thing::<TrackingPlan>(workspace, plan)?;
+        let record = self.source(workspace, source)?;
         if !self.unlink(workspace, LINK, (plan, source.as_str()))? {
             return Err(ControlError::NotFound(Resource::Source));
         }
-        self.note_source(workspace, "Tracking Plan Source Removed", &kept, source)
+        self.note_source(workspace, "Tracking Plan Source Removed", &kept, &record)
     }
 
+    /// What shows the source shows its plan: its version goes up too.
     fn note_source(
         &mut self,
         workspace: &WorkspaceId,
         kind: &str,
         plan: &Kept<TrackingPlan>,
-        source: &SourceId,
+        source: &SourceRecord,
     ) -> Result<(), ControlError> {
+        self.touch_source(source.number)?;
         let workspace = Some(self.workspace_number(workspace)?);
         let of = Resourced { workspace, resource: Resource::TrackingPlan, id: &plan.id, name: &plan.value.name };
-        self.note(kind, &of, None, Some(json!({ "sourceId": source.as_str() })))
+        self.note(kind, &of, None, Some(json!({ "sourceId": source.id.as_str() })))
     }
 
     /// Writes a rule over a kept one of the same plan. Whether that changes anything.
@@ -321,6 +344,16 @@ impl Change<'_> {
             })?;
         }
         Ok(changes)
+    }
+
+    /// First of all: what was meant for another version is not looked at.
+    fn refuse_stale_plan(
+        &self,
+        workspace: &WorkspaceId,
+        plan: &str,
+        if_version: Option<u64>,
+    ) -> Result<(), ControlError> {
+        refuse_stale(Resource::TrackingPlan, self.thing::<TrackingPlan>(workspace, plan)?.version, if_version)
     }
 
     /// The plan's own version goes up with its rules.
@@ -369,6 +402,14 @@ impl View<'_> {
 
 fn too_many() -> ControlError {
     ControlError::invalid("rules", "are too many", format!("a plan has at most {RULES_MAX}; make another plan"))
+}
+
+fn refuse_long<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Result<(), ControlError> {
+    let bytes = |rule: &Rule| rule.json_schema.to_string().len() + rule.key.as_ref().map_or(0, String::len);
+    if rules.into_iter().map(bytes).sum::<usize>() <= RULES_BYTES_MAX {
+        return Ok(());
+    }
+    Err(ControlError::invalid("rules", "are too long", "a plan has at most 4 MiB of rules; make another plan"))
 }
 
 fn no_rule(n: usize) -> ControlError {

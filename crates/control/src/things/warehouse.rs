@@ -2,13 +2,16 @@
 //!
 //! - Settings are those of the catalog's entry; its secrets are sealed and never read back. `country` says where the host
 //!   is: the border asks for it.
-//! - A new warehouse is connected to all sources and a new source to all warehouses, unless that is said otherwise.
+//! - A password goes only where it was given for: with another host, port or user name it has to be given anew.
+//! - A new warehouse is connected to all sources and a new source to all warehouses, unless that is said otherwise, as far
+//!   as the roles of who makes it reach both.
 //! - Nothing is synced yet: connections, schedules and selections are kept for the version that does.
 
 use crate::audit::Resourced;
 use crate::change::Change;
 use crate::db::values;
 use crate::offer::catalog_entry;
+use crate::role::{Area, Grants, Level};
 use crate::thing::{Kept, Thing};
 use crate::things::sync::{SyncSchedule, SyncSelection};
 use crate::view::View;
@@ -22,6 +25,8 @@ use serde_json::{Map, Value, json};
 const WAREHOUSES_MAX: u64 = 100;
 /// From a warehouse to a source; the link's body is a [`SyncSelection`].
 pub(crate) const LINK: &str = "warehouse-source";
+/// What says to whom a secret is sent, and as whom.
+const ADDRESS: [&str; 3] = ["hostname", "port", "username"];
 
 /// A warehouse. It has no `Debug`: it holds a password.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -49,8 +54,6 @@ pub struct NewWarehouse {
     pub name: Option<String>,
     pub enabled: bool,
     pub settings: Map<String, Value>,
-    /// Whether it is connected to all sources there are.
-    pub connect_sources: bool,
 }
 
 /// What to change of a warehouse; `None` leaves it.
@@ -116,6 +119,21 @@ impl Warehouse {
                 kept.insert(name.clone(), value.clone());
             }
         }
+    }
+}
+
+/// Refuses to send a secret that was given for one server to another.
+fn refuse_moved_secrets(before: &Warehouse, after: &Warehouse, given: &Map<String, Value>) -> Result<(), ControlError> {
+    let Some(moved) = ADDRESS.iter().find(|name| before.settings.get(**name) != after.settings.get(**name)) else {
+        return Ok(());
+    };
+    match after.secrets.keys().find(|name| before.secrets.contains_key(*name) && !given.contains_key(*name)) {
+        None => Ok(()),
+        Some(secret) => Err(ControlError::invalid(
+            format!("settings.{secret}"),
+            format!("was given for another `{moved}`"),
+            "give it anew in the same change, so that it goes to no server that it is not for",
+        )),
     }
 }
 
@@ -190,19 +208,14 @@ impl Change<'_> {
                 mend: "delete one that is not needed".to_owned(),
             });
         }
-        let made = self.create_thing(workspace, None, warehouse)?;
-        if new.connect_sources {
-            let number = self.workspace_number(workspace)?;
-            self.run(
-                "connect a warehouse to all sources",
-                "INSERT INTO links (workspace, kind, a, b, undone, version)
-                 SELECT ?1, ?2, ?3, id, 0, ?4 FROM sources WHERE workspace = ?1 AND deleted_at IS NULL",
-                values![number, LINK, made.id, self.makes()],
-            )?;
-        }
-        Ok(made)
+        self.create_thing(workspace, None, warehouse)
     }
 
+    /// Changes a warehouse.
+    ///
+    /// # Errors
+    /// `Invalid` for settings that the kind does not take, and for a secret that would be kept while the server or the
+    /// user that it was given for changes.
     pub fn update_warehouse(
         &mut self,
         workspace: &WorkspaceId,
@@ -213,7 +226,9 @@ impl Change<'_> {
         self.update_thing::<Warehouse>(workspace, id, if_version, |warehouse| {
             let entry = warehouse.entry()?;
             if let Some(settings) = &to.settings {
+                let before = warehouse.clone();
                 warehouse.lay(entry, settings);
+                refuse_moved_secrets(&before, warehouse, settings)?;
             }
             match &to.name {
                 Some(Some(name)) => warehouse.name = text::name("name", name)?,
@@ -263,27 +278,74 @@ impl Change<'_> {
         source: &str,
         what: &str,
     ) -> Result<(), ControlError> {
-        let workspace = Some(self.workspace_number(workspace)?);
-        let of = Resourced { workspace, resource: Resource::Warehouse, id: &kept.id, name: &kept.value.name };
         let mut after = Map::new();
         after.insert(format!("{what}Source"), json!(source));
-        self.note("Storage Destination Modified", &of, None, Some(Value::Object(after)))
+        self.note_warehouse(workspace, kept, Value::Object(after))
     }
 
-    /// Connects a source that was just made to all warehouses.
+    fn note_warehouse(
+        &mut self,
+        workspace: &WorkspaceId,
+        kept: &Kept<Warehouse>,
+        after: Value,
+    ) -> Result<(), ControlError> {
+        let workspace = Some(self.workspace_number(workspace)?);
+        let of = Resourced { workspace, resource: Resource::Warehouse, id: &kept.id, name: &kept.value.name };
+        self.note("Storage Destination Modified", &of, None, Some(after))
+    }
+
+    /// Connects a warehouse that was just made to the sources that `grants` may change.
+    pub fn connect_all_sources(
+        &mut self,
+        workspace: &WorkspaceId,
+        warehouse: &Kept<Warehouse>,
+        grants: &Grants,
+    ) -> Result<(), ControlError> {
+        let mut ids: Vec<String> = self.all(
+            "read the sources of a workspace",
+            "SELECT id FROM sources WHERE workspace = ?1 AND deleted_at IS NULL ORDER BY number",
+            values![self.workspace_number(workspace)?],
+            |row| row.get(0),
+        )?;
+        let reach = grants.reach(Area::Source, Level::Admin);
+        if !reach.is_whole() {
+            let mut reached = Vec::new();
+            for id in ids {
+                if reach.covers(&id, &self.labels_of(workspace, &id)?) {
+                    reached.push(id);
+                }
+            }
+            ids = reached;
+        }
+        for id in &ids {
+            self.link(workspace, LINK, (&warehouse.id, id), None)?;
+        }
+        match ids.is_empty() {
+            true => Ok(()),
+            false => self.note_warehouse(workspace, warehouse, json!({ "connectedSources": ids })),
+        }
+    }
+
+    /// Connects a source that was just made to the warehouses that `grants` may change.
     pub fn connect_all_warehouses(
         &mut self,
         workspace: &WorkspaceId,
         source: &SourceRecord,
+        grants: &Grants,
     ) -> Result<(), ControlError> {
-        let number = self.workspace_number(workspace)?;
-        self.run(
-            "connect a source to all warehouses",
-            "INSERT INTO links (workspace, kind, a, b, undone, version)
-             SELECT ?1, ?2, id, ?3, 0, ?4 FROM things WHERE workspace = ?1 AND kind = ?5 AND deleted_at IS NULL",
-            values![number, LINK, source.id.as_str(), self.makes(), Warehouse::KIND],
-        )
-        .map(drop)
+        let reach = grants.reach(Area::Warehouse, Level::Admin);
+        let all = self.all_things::<Warehouse>(workspace, None)?;
+        let ids: Vec<String> = all.into_iter().map(|kept| kept.id).filter(|id| reach.covers(id, &[])).collect();
+        for id in &ids {
+            self.link(workspace, LINK, (id, source.id.as_str()), None)?;
+        }
+        match ids.is_empty() {
+            true => Ok(()),
+            false => {
+                let after = json!({ "connectedWarehouses": ids });
+                self.note("Source Modified", &source.resourced(), None, Some(after))
+            }
+        }
     }
 
     /// Changes what is synced of a source that is connected. Gives whether anything changed.

@@ -7,9 +7,11 @@
 //!
 //! - What the file may say is the cell's to judge: here is only what is YAML, and what a reference stands for.
 //! - A plain `true`, `false` or JSON number is one; everything else is a text. `NO` is Norway, `010` is `010`.
-//! - Values that come from references are noted by path: only those may hold a secret.
+//! - Values that come from references are noted by path: only those may hold a secret, and only secrets and code may be
+//!   references.
 
 use super::reference::{self, Dangling, Sources};
+use super::secret;
 use domicile_region::yaml::{self, Node, Value as Yaml};
 use domicile_region::{Fault, Faults, Place, Report};
 use serde_json::{Map, Value};
@@ -64,7 +66,7 @@ impl WorkspaceFile {
         // An editor's byte order mark is no part of the text.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let root = yaml::parse(text, report)?;
-        let mut reading = Reading { from, report, path: Vec::new(), referenced: Vec::new() };
+        let mut reading = Reading { root: &root, from, report, path: Vec::new(), referenced: Vec::new() };
         let document = match &root.value {
             Yaml::Map(_) => match reading.value(&root) {
                 Value::Object(document) => document,
@@ -139,6 +141,7 @@ fn find(node: &Node, path: &str, named: Place, name: bool) -> Place {
 }
 
 struct Reading<'a> {
+    root: &'a Node,
     from: &'a Sources<'a>,
     report: &'a mut Report,
     path: Vec<String>,
@@ -174,7 +177,7 @@ impl Reading<'_> {
     }
 
     fn text(&mut self, at: Place, text: &str) -> String {
-        match reference::resolve(text, self.from) {
+        match reference::resolve(text, secret::shown(self.root, &self.path), self.from) {
             Ok(None) => text.to_owned(),
             Ok(Some(resolved)) => {
                 if reference::refers(text) {
@@ -182,8 +185,8 @@ impl Reading<'_> {
                 }
                 resolved
             }
-            Err(Dangling { what, mend }) => {
-                self.report.add(at, what, "what the file refers to has to be there when it is read", mend);
+            Err(Dangling { what, why, mend }) => {
+                self.report.add(at, what, why, mend);
                 String::new()
             }
         }
@@ -217,15 +220,17 @@ mod tests {
     #[test]
     fn a_plain_literal_is_one_and_all_else_is_a_text() {
         let text = "a: true\nb: 'true'\nc: 12\nd: 1.5\ne: NO\nf: 010\ng: ~\nh: 2027-06-30\ni: .5\nj: 0x1f\n\
-                    k: 123456789012345678901234567890\nl: [1, x]\nm: yes\nn: -3\no: '${env:KEY}'\np: True\n";
+                    k: 123456789012345678901234567890\nl: [1, x]\nm: yes\nn: -3\no: '$${env:KEY}'\np: True\n\
+                    transformations: { T: { hashPropertiesConfiguration: { key: '${env:KEY}' } } }\n";
         let file = read(text).expect("reads");
         assert_eq!(
             Value::Object(file.document),
             json!({"a": true, "b": "true", "c": 12, "d": 1.5, "e": "NO", "f": "010", "g": null, "h": "2027-06-30",
                 "i": ".5", "j": "0x1f", "k": "123456789012345678901234567890", "l": [1, "x"], "m": "yes", "n": -3,
-                "o": "s3cret", "p": "True"})
+                "o": "${env:KEY}", "p": "True",
+                "transformations": {"T": {"hashPropertiesConfiguration": {"key": "s3cret"}}}})
         );
-        assert_eq!(file.referenced, [["o"]]);
+        assert_eq!(file.referenced, [["transformations", "T", "hashPropertiesConfiguration", "key"]]);
     }
 
     #[test]
@@ -271,8 +276,10 @@ mod tests {
             ("a:\n\tb: 1\n", "w.yml:2:2  this is not YAML"),
             ("a: [1, 2\n", "w.yml:1:4  this is not YAML"),
             ("? [a]\n: b\n", "w.yml:1:3  a key that is not a text"),
-            ("a:\n  b: '${env:NONE}'\n", "w.yml:2:6  the environment has no variable `NONE`"),
-            ("a: '${file:none.js}'\n", "w.yml:1:4  `./none.js` can't be read"),
+            ("functions:\n  F: { code: '${file:none.js}' }\n", "w.yml:2:14  `./none.js` can't be read"),
+            ("functions:\n  F: { code: '${file:../x}' }\n", "w.yml:2:14  `../x` is outside of this file's folder"),
+            ("a:\n  b: 'x ${env:KEY}'\n", "w.yml:2:6  `${env:` stands in a field that plans and exports show"),
+            ("a: '${file:/etc/passwd}'\n", "w.yml:1:4  `${file:` stands in a field that plans and exports show"),
             (&deep, "w.yml:1:"),
             (&huge, "w.yml:1:1  the file has 16777219 bytes"),
         ] {

@@ -8,5 +8,6 @@ pub mod ask;
 pub mod file;
 pub mod import;
 pub mod reference;
+pub mod secret;
 pub mod show;
 pub mod write;

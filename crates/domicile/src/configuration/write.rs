@@ -216,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_named_by_the_variable_to_set() {
-        let document =
-            json!({ "sources": { "web": { "destinations": { "My Hook": { "settings": { "url": "u" } } } } } });
+        let hook = json!({ "type": "webhook", "settings": { "url": "u" } });
+        let document = json!({ "sources": { "web": { "destinations": { "My Hook": hook } } } });
         let path =
             ["sources", "web", "destinations", "My Hook", "settings", "sharedSecret"].map(str::to_owned).to_vec();
         let text = workspace_file(document.as_object().expect("an object"), std::slice::from_ref(&path), &MADE);

@@ -1,4 +1,4 @@
-//! The client's address behind proxies. Pure.
+//! The client's address behind proxies: one rule for whatever counts, limits or notes by it. Pure.
 
 use http::HeaderMap;
 use http::header::FORWARDED;
@@ -13,7 +13,7 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 /// the first that is not one: what stands before that, anybody may have sent. An entry that is no address ends the walk
 /// too. `Forwarded` (RFC 7239) and `X-Forwarded-For` are both read; when a request has both and they differ, one of
 /// them was passed through from the client, so neither is believed.
-pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let trusts = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     if !trusts(&peer) {
         return peer;
