@@ -30,7 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Live views of one cell at once.
 const SEATS: usize = 64;
-/// Live views of one token or session at once.
+/// Live views of one token or person at once.
 const SEATS_OF_ONE: usize = 8;
 /// Positions that a reader may be behind before it is set to the end.
 const BEHIND_MAX: u64 = 20_000;
@@ -39,7 +39,7 @@ const PIECE_BYTES: usize = 128 * 1024;
 const FRAMES_PER_PIECE: usize = 64;
 const STILL_HERE: Duration = Duration::from_secs(15);
 
-/// The places of live views: so many in all, and so many for one token or session.
+/// The places of live views: so many in all, and so many for one token or person.
 #[derive(Clone)]
 pub struct LiveSeats {
     all: Arc<Semaphore>,
@@ -53,16 +53,19 @@ impl Default for LiveSeats {
 }
 
 impl LiveSeats {
-    /// A place for a token or session, until it is dropped.
-    fn take(&self, who: &str) -> Option<Seat> {
-        let seat = Arc::clone(&self.all).try_acquire_owned().ok()?;
+    /// A place for a token or person, until it is dropped.
+    fn take(&self, who: &str) -> Result<Seat, ApiError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.entry(who.to_owned()).or_default();
-        if *own >= SEATS_OF_ONE {
-            return None;
+        if taken.get(who).is_some_and(|own| *own >= SEATS_OF_ONE) {
+            let message =
+                format!("this token or person has {SEATS_OF_ONE} live views open, and may have no more; close one");
+            return Err(ApiError::busy(&message));
         }
-        *own += 1;
-        Some(Seat { _seat: seat, taken: Arc::clone(&self.taken), who: who.to_owned() })
+        let Ok(seat) = Arc::clone(&self.all).try_acquire_owned() else {
+            return Err(ApiError::busy("all places for live views are taken; try again later"));
+        };
+        *taken.entry(who.to_owned()).or_default() += 1;
+        Ok(Seat { _seat: seat, taken: Arc::clone(&self.taken), who: who.to_owned() })
     }
 }
 
@@ -222,17 +225,17 @@ pub struct LiveEvents {
 
 impl LiveEvents {
     /// Takes a place and begins at `from`, or at the end of the log. Notes on the audit trail that this workspace's events
-    /// are looked at. May wait for the disk.
+    /// are looked at. `scope`: what the request was let in with; it is read anew. May wait for the disk.
     pub fn open(
         cell: &Arc<Cell>,
         scope: Scope,
         only: Option<String>,
         from: Option<Position>,
     ) -> Result<Self, ApiError> {
-        let Some(seat) = cell.live.take(&scope.id) else {
-            return Err(ApiError::busy("all places for live views are taken; close one, or try again later"));
-        };
+        let seat = cell.live.take(&scope.id)?;
+        // The version comes first: what changes after it is learned with the next one.
         let learned_at = cell.control.current().load().version;
+        let Some(scope) = cell.control.scope_again(&scope)? else { return Err(ApiError::unauthenticated()) };
         let names = SourceNames::of(cell, &scope)?;
         let end = cell.events.end();
         // Not so far back that it would be set to the end at once.
@@ -284,11 +287,10 @@ impl LiveEvents {
             return Ok(true);
         }
         let Some(scope) = self.cell.control.scope_again(&self.scope)? else { return Ok(false) };
-        self.scope = scope;
         self.checked_at = now;
-        if self.learned_at != version {
-            self.names = SourceNames::of(&self.cell, &self.scope)?;
-            self.learned_at = version;
+        if self.learned_at != version || self.scope != scope {
+            self.names = SourceNames::of(&self.cell, &scope)?;
+            (self.scope, self.learned_at) = (scope, version);
         }
         Ok(true)
     }

@@ -234,6 +234,23 @@ async fn what_is_not_offered_in_the_region_can_not_be_made_there_and_the_answer_
 }
 
 #[tokio::test]
+async fn a_workspaces_first_token_outlives_the_token_that_made_the_workspace() {
+    let bed = Bed::new();
+    let end = domicile_event::Stamp::of(bed.cell.world.clock.now().0 + 3_600_000);
+    let new = json!({ "name": "maker", "expiresAt": end.as_str() });
+    let maker = bed.ask("POST", "/tokens", Some(new)).await.body["data"]["token"].clone();
+    let bearer = maker["token"].as_str().expect("a token");
+    let made = bed.ask_as(bearer, "POST", "/workspaces", Some(json!({ "name": "A", "slug": "a" }))).await;
+    let first = made.body["data"]["token"]["token"].as_str().expect("its first token").to_owned();
+    let listed = bed.ask_as(&first, "GET", "/tokens", None).await;
+    assert_eq!(listed.body["data"]["tokens"][0]["expiresAt"], Value::Null, "not the maker's end");
+    let path = format!("/tokens/{}", maker["id"].as_str().expect("an id"));
+    assert_eq!(bed.ask("DELETE", &path, None).await.status, StatusCode::OK);
+    assert_eq!(bed.ask_as(bearer, "GET", "/", None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(bed.ask_as(&first, "GET", "/", None).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_workspace_is_made_in_this_cells_region_only_and_its_first_token_opens_it() {
     let bed = Bed::new();
     for (body, status, told) in [

@@ -3,6 +3,7 @@
 use crate::bed::{Bed, track};
 use axum::body::Body;
 use bytes::Bytes;
+use domicile_api::LiveEvents;
 use domicile_control::{Grant, Grants, Held, LabelValue, Role};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -141,6 +142,21 @@ async fn an_open_view_sees_what_its_token_may_see_at_that_moment() {
 }
 
 #[tokio::test]
+async fn a_view_opens_with_what_its_token_may_see_when_it_opens() {
+    let bed = Bed::new();
+    let control = &bed.cell.control;
+    let scope = |token: &str| control.scope_of_token(token).expect("looks").expect("holds");
+    let token = bed.token(&Grants::owner());
+    let before = scope(&token);
+    // Between the request's scope and the view, somebody ends the token.
+    let ended = bed.ask("DELETE", &format!("/tokens/{}", before.id), None).await;
+    assert_eq!(ended.status, StatusCode::OK);
+    let refused = LiveEvents::open(&bed.cell, before, None, None).err().expect("nothing is opened");
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert!(LiveEvents::open(&bed.cell, scope(&bed.demo.token), None, None).is_ok());
+}
+
+#[tokio::test]
 async fn the_places_of_live_views_are_bounded_and_come_back() {
     let bed = Bed::new();
     let mut views = Vec::new();
@@ -148,7 +164,13 @@ async fn the_places_of_live_views_are_bounded_and_come_back() {
         views.push(live(&bed, "", None).await);
     }
     // One token has its share, and no more of all.
-    assert_eq!(bed.get("/events/live").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let refused = bed.get("/events/live").await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    let said = |body: &Value, what: &str| {
+        let message = body["errors"][0]["message"].as_str().expect("text");
+        assert!(message.contains(what), "{message}");
+    };
+    said(&refused.body, "this token or person has 8 live views open");
     for token in (0..7).map(|_| bed.token(&domicile_control::Grants::owner())) {
         for _ in 0..8 {
             let mut request = bed.request("GET", "/events/live").body(Body::empty()).expect("a request");
@@ -159,7 +181,9 @@ async fn the_places_of_live_views_are_bounded_and_come_back() {
         }
     }
     let last = bed.token(&domicile_control::Grants::owner());
-    assert_eq!(bed.ask_as(&last, "GET", "/events/live", None).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let refused = bed.ask_as(&last, "GET", "/events/live", None).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    said(&refused.body, "all places for live views are taken");
     drop(views.remove(0));
     drop(live(&bed, "", None).await);
 }

@@ -142,17 +142,20 @@ pub(crate) async fn change_password(
         let hash = match cell.control.hash_password(&new, &whose.email, &whose.name) {
             Ok(hash) => hash,
             Err(ControlError::Invalid { what, mend, .. }) => {
-                return Ok(Some(format!("The new password {what}; {mend}.")));
+                return Ok(Err(format!("The new password {what}; {mend}.")));
             }
             Err(error) => return Err(error.into()),
         };
         let by = Actor::User { id: whose.id.clone(), name: whose.email };
-        cell.control.change(&by, |change| change.set_password(&whose.id, &hash, false))?;
-        Ok(None)
+        let changed = cell.control.change(&by, |change| {
+            change.set_password(&whose.id, &hash, false)?;
+            change.user(&whose.id)
+        })?;
+        Ok(Ok(changed))
     });
     match changed.await {
-        Ok(None) => signed_in(&console, &headers, user, "password", Redirect::to("/").into_response()).await,
-        Ok(Some(fault)) => show_password(&user, StatusCode::UNPROCESSABLE_ENTITY, &fault),
+        Ok(Ok(changed)) => signed_in(&console, &headers, changed, "password", Redirect::to("/").into_response()).await,
+        Ok(Err(fault)) => show_password(&user, StatusCode::UNPROCESSABLE_ENTITY, &fault),
         Err(error) => fault(&error),
     }
 }

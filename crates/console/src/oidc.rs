@@ -7,7 +7,7 @@
 //!                                                                          (by the border, like all that goes out)
 //! ```
 //!
-//! - An answer counts in the browser that began, within ten minutes, and once.
+//! - An answer counts in the browser that began, within ten minutes, and once. A network begins so many a minute.
 //! - Of an ID token are checked: signature (RS256 or ES256 with a key of the provider's, nothing else), `iss`, `aud`, `azp`,
 //!   `exp`, `nbf`, `iat`, `nonce`. The e-mail address must be verified, and of a domain that the provider is for.
 //! - All that a provider answers is hostile input: bounded, read strictly, never shown.
@@ -16,6 +16,7 @@
 //! No library for it: those at hand take time and randomness by themselves, and carry an RSA of known weakness.
 //! What signs and compares here is aws-lc-rs.
 
+mod begins;
 mod discovery;
 mod fetch;
 mod id_token;
@@ -25,6 +26,7 @@ pub(crate) use fetch::{BorderFetch, Fetch, FetchError, Fetched};
 pub(crate) use ticket::LIFE_MS;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use begins::Begins;
 use data_encoding::BASE64;
 use discovery::{Discovered, Providers, SecretIn};
 use domicile_region::Country;
@@ -33,6 +35,7 @@ use form_urlencoded::Serializer;
 use http::HeaderValue;
 use id_token::{Claims, Expected, Fault};
 use serde_json::Value;
+use std::net::IpAddr;
 use std::sync::Arc;
 use ticket::{Ticket, Tickets};
 
@@ -42,7 +45,7 @@ const CODE_BYTES_MAX: usize = 4_096;
 const SUBJECT_BYTES_MAX: usize = 255;
 const EMAIL_BYTES_MAX: usize = 320;
 
-/// A provider as the workspace's owner set it up. No `Debug`: it holds a secret.
+/// A provider as the operator set it up. No `Debug`: it holds a secret.
 #[derive(Clone)]
 pub(crate) struct Provider {
     pub id: String,
@@ -52,15 +55,14 @@ pub(crate) struct Provider {
     pub secret: Option<String>,
     /// In lower case. Of no domain, nobody is let in.
     pub domains: Vec<String>,
-    /// Where it stands, as its owner says.
+    /// Where it stands, as the operator says.
     pub country: Option<Country>,
 }
 
 /// Who somebody is, as a provider vouches for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub issuer: String,
-    /// Names the person at this issuer for ever; an e-mail address does not.
+    /// Names the person at the provider's issuer for ever; an e-mail address does not.
     pub subject: String,
     pub email: String,
     pub name: String,
@@ -71,12 +73,16 @@ pub(crate) struct Identity {
 pub(crate) enum OidcError {
     #[error("This sign-in was not begun in this browser, or too long ago. Begin again.")]
     NotBegun,
+    #[error("Too many sign-ins were begun from your network. Try again in a minute.")]
+    TooMany,
     #[error("The provider did not sign you in. Begin again.")]
     Declined,
-    #[error("The provider can't be reached. Try again later, or tell the workspace's owner.")]
+    #[error("The provider can't be reached. Try again later, or tell who runs this cell.")]
     Unreachable,
-    /// What the log keeps says which rule it broke.
-    #[error("The provider's answer is not one that this cell trusts. Tell the workspace's owner.")]
+    /// Which rule it broke, for the log.
+    #[error(
+        "The provider's answer is not one that this cell trusts. Tell who runs this cell, who set the provider up."
+    )]
     Untrusted(&'static str),
     #[error("The provider does not vouch for your e-mail address. Verify it there first.")]
     EmailNotVerified,
@@ -91,6 +97,7 @@ pub(crate) struct Oidc {
     fetch: Arc<dyn Fetch>,
     providers: Arc<Providers>,
     tickets: Arc<Tickets>,
+    begins: Arc<Begins>,
 }
 
 /// Where the browser goes, and the cookie that it brings back.
@@ -102,11 +109,15 @@ pub(crate) struct Begun {
 impl Oidc {
     pub fn new(world: World, fetch: Arc<dyn Fetch>) -> Self {
         let tickets = Arc::new(Tickets::new(&*world.random));
-        Self { world, fetch, providers: Arc::default(), tickets }
+        Self { world, fetch, providers: Arc::default(), tickets, begins: Arc::default() }
     }
 
-    /// Begins a sign-in. `answer_url`: where the provider sends the browser back, on this cell's public address.
-    pub async fn begin(&self, provider: &Provider, answer_url: &str) -> Result<Begun, OidcError> {
+    /// Begins a sign-in. `answer_url`: where the provider sends the browser back, on this cell's public address. `client`:
+    /// whose browser it is.
+    pub async fn begin(&self, provider: &Provider, answer_url: &str, client: IpAddr) -> Result<Begun, OidcError> {
+        if !self.begins.take(client, self.world.clock.monotonic()) {
+            return Err(OidcError::TooMany);
+        }
         let discovered = self.discovered(provider).await?;
         let ticket = Ticket::new(&provider.id, &self.world);
         let mut url = discovered.authorization.clone();
@@ -135,19 +146,22 @@ impl Oidc {
         let ticket = ticket.filter(|ticket| ticket.provider == provider.id).ok_or(OidcError::NotBegun)?;
         let state = answer.state.as_deref().unwrap_or_default();
         verify_slices_are_equal(state.as_bytes(), ticket.state.as_bytes()).map_err(|_| OidcError::NotBegun)?;
-        if !self.tickets.use_up(&ticket, self.world.clock.now()) {
-            return Err(OidcError::NotBegun);
-        }
         if answer.failed {
             return Err(OidcError::Declined);
         }
         let code = answer.code.filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX);
         let code = code.ok_or(OidcError::Declined)?;
+        // Only with a code: an answer without one signs nobody in, and has nothing to be remembered for.
+        if !self.tickets.use_up(&ticket, self.world.clock.now()) {
+            return Err(OidcError::NotBegun);
+        }
 
         let discovered = self.discovered(provider).await?;
         match &answer.issuer {
-            Some(issuer) if *issuer != provider.issuer => return untrusted("the answer is of another issuer"),
-            None if discovered.names_issuer => return untrusted("the answer does not name its issuer"),
+            Some(issuer) if *issuer != provider.issuer => {
+                return Err(OidcError::Untrusted("the answer is of another issuer"));
+            }
+            None if discovered.names_issuer => return Err(OidcError::Untrusted("the answer does not name its issuer")),
             _ => {}
         }
         let tokens = self.redeem(provider, &discovered, answer_url, &code, &ticket).await?;
@@ -221,9 +235,11 @@ impl Oidc {
                 // Providers change their keys; look once whether this one did.
                 Err(Fault::UnknownKey) if newer_than.is_none() => newer_than = Some(keys.generation),
                 Err(Fault::UnknownKey) => {
-                    return untrusted("the ID token is signed with a key that the provider does not publish");
+                    return Err(OidcError::Untrusted(
+                        "the ID token is signed with a key that the provider does not publish",
+                    ));
                 }
-                Err(Fault::Refused(what)) => return untrusted(what),
+                Err(Fault::Refused(what)) => return Err(OidcError::Untrusted(what)),
             }
         }
     }
@@ -242,16 +258,11 @@ impl Oidc {
         let Fetched { status, body } = self.fetch.get(provider, url, Some(bearer)).await.map_err(unreachable)?;
         let told: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status != 200 || told["sub"].as_str() != Some(claims.subject.as_str()) {
-            return untrusted("what is told of the person is of somebody else");
+            return Err(OidcError::Untrusted("what is told of the person is of somebody else"));
         }
         claims.take_profile(&told);
         Ok(())
     }
-}
-
-fn untrusted<T>(what: &'static str) -> Result<T, OidcError> {
-    tracing::warn!(what, "an identity provider's answer was refused");
-    Err(OidcError::Untrusted(what))
 }
 
 fn unreachable(error: FetchError) -> OidcError {
@@ -261,7 +272,7 @@ fn unreachable(error: FetchError) -> OidcError {
 
 fn identity(provider: &Provider, claims: Claims) -> Result<Identity, OidcError> {
     if claims.subject.is_empty() || claims.subject.len() > SUBJECT_BYTES_MAX {
-        return untrusted("the ID token's subject is empty or too long");
+        return Err(OidcError::Untrusted("the ID token's subject is empty or too long"));
     }
     let email = claims.email.unwrap_or_default();
     if !claims.email_verified {
@@ -270,13 +281,13 @@ fn identity(provider: &Provider, claims: Claims) -> Result<Identity, OidcError> 
     let plain = email.len() <= EMAIL_BYTES_MAX && email.bytes().all(|b| b.is_ascii_graphic());
     let domain = match email.split_once('@') {
         Some((local, domain)) if plain && !local.is_empty() && !domain.contains('@') => domain.to_ascii_lowercase(),
-        _ => return untrusted("the ID token's e-mail address is none"),
+        _ => return Err(OidcError::Untrusted("the ID token's e-mail address is none")),
     };
     if !provider.domains.contains(&domain) {
         return Err(OidcError::OtherDomain);
     }
     let name = claims.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| email.clone());
-    Ok(Identity { issuer: provider.issuer.clone(), subject: claims.subject, email, name })
+    Ok(Identity { subject: claims.subject, email, name })
 }
 
 /// RFC 6749, 2.3.1: both parts are form-encoded before they are joined.

@@ -146,7 +146,7 @@ async fn too_soon(console: &Console, soon: TooSoon) -> Response {
     response
 }
 
-/// Opens a session of the store, ends the one that was there, and sets the cookie on `response`.
+/// Opens a session of the store, for somebody as they were when it was found out that it is them, ends the one that was there, and sets the cookie on `response`.
 pub(crate) async fn signed_in(
     console: &Console,
     headers: &HeaderMap,
@@ -158,7 +158,7 @@ pub(crate) async fn signed_in(
     let how = how.to_owned();
     let opened = console.cell.blocking(move |cell| {
         let by = Actor::User { id: user.id.clone(), name: user.email.clone() };
-        Ok(cell.control.change(&by, |change| change.open_session(&user.id, &how))?)
+        Ok(cell.control.change(&by, |change| change.open_session(&user, &how))?)
     });
     match opened.await {
         Ok(id) => {

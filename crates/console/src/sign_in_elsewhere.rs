@@ -4,12 +4,14 @@ use crate::oidc::{Identity, LIFE_MS, OidcError, Provider};
 use crate::page::render;
 use crate::router::Console;
 use crate::session::Cookie;
-use crate::sign_in::{refuse, signed_in};
+use crate::sign_in::{client, refuse, signed_in};
 use askama::Template;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use domicile_api::ApiError;
 use domicile_control::{ControlError, Resource, UserRecord, Vouched};
+use domicile_listen::Peer;
 use http::{HeaderMap, StatusCode, Uri, header};
 
 const UNKNOWN: &str = "There is no such provider to sign in with. Choose another way.";
@@ -49,13 +51,19 @@ async fn provider(console: &Console, id: String) -> Result<Option<Provider>, Api
         .await
 }
 
-pub(crate) async fn begin(State(console): State<Console>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn begin(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Response {
     let provider = match provider(&console, id).await {
         Ok(Some(provider)) => provider,
         Ok(None) => return refuse(&console, StatusCode::NOT_FOUND, UNKNOWN).await,
         Err(error) => return refuse(&console, error.status(), error.message()).await,
     };
-    match console.oidc.begin(&provider, &answer_url(&console, &headers, &provider.id)).await {
+    let client = client(&console, peer, &headers);
+    match console.oidc.begin(&provider, &answer_url(&console, &headers, &provider.id), client).await {
         Ok(begun) => {
             let mut response = Redirect::to(&begun.url).into_response();
             if let Some(set) = ticket_cookie(&console).set(&begun.cookie) {
@@ -63,7 +71,7 @@ pub(crate) async fn begin(State(console): State<Console>, Path(id): Path<String>
             }
             response
         }
-        Err(error) => refuse(&console, status(&error), &error.to_string()).await,
+        Err(error) => fail(&console, &provider, &error).await,
     }
 }
 
@@ -84,7 +92,7 @@ pub(crate) async fn answer(
     let found = console.oidc.finish(&provider, &url, query, cookie.read(&headers)).await;
     let mut response = match found {
         Ok(identity) => come_in(&console, &headers, &provider, identity).await,
-        Err(error) => refuse(&console, status(&error), &error.to_string()).await,
+        Err(error) => fail(&console, &provider, &error).await,
     };
     if let Some(clear) = cookie.clear() {
         response.headers_mut().append(header::SET_COOKIE, clear);
@@ -104,7 +112,7 @@ async fn come_in(console: &Console, headers: &HeaderMap, provider: &Provider, id
         }
         Err(ControlError::NotFound(Resource::IdentityProvider)) => Ok(Err((StatusCode::NOT_FOUND, UNKNOWN.to_owned()))),
         Err(ControlError::Invalid { .. }) => {
-            let fault = "The provider's e-mail address for you is not one. Tell the workspace's owner.";
+            let fault = "The provider's e-mail address for you is not one. Have it mended there.";
             Ok(Err((StatusCode::FORBIDDEN, fault.to_owned())))
         }
         Err(error) => Err(error.into()),
@@ -116,9 +124,18 @@ async fn come_in(console: &Console, headers: &HeaderMap, provider: &Provider, id
     }
 }
 
+/// What is wrong with a provider's answer is for the log; the person reads that it is, and whom to tell.
+async fn fail(console: &Console, provider: &Provider, error: &OidcError) -> Response {
+    if let OidcError::Untrusted(what) = error {
+        tracing::warn!(provider = provider.id, what, "an identity provider's answer was refused");
+    }
+    refuse(console, status(error), &error.to_string()).await
+}
+
 fn status(error: &OidcError) -> StatusCode {
     match error {
         OidcError::NotBegun => StatusCode::BAD_REQUEST,
+        OidcError::TooMany => StatusCode::TOO_MANY_REQUESTS,
         OidcError::Declined => StatusCode::UNAUTHORIZED,
         OidcError::Unreachable | OidcError::Untrusted(_) => StatusCode::BAD_GATEWAY,
         OidcError::EmailNotVerified | OidcError::OtherDomain => StatusCode::FORBIDDEN,

@@ -2,6 +2,8 @@
 //!
 //! - A text of more than [`TEXT_BYTES_MAX`] bytes (a function's code) stands on it as `{"sha256": …, "bytes": …}`: that it
 //!   changed, and to what, can be shown; each change does not cost its length twice.
+//! - What an entry says it was, and what it is, have at most [`VALUE_BYTES_MAX`] bytes each. Of what is longer, fields stand
+//!   there as their hashes too, the longest first; when that is not enough, the whole does.
 
 use crate::change::Change;
 use crate::db::{DbError, Row, ToValue, Value as Column, values};
@@ -16,6 +18,8 @@ use serde_json::{Value, json};
 
 /// Bytes of a text that stands on the trail as it is.
 const TEXT_BYTES_MAX: usize = 1_000;
+/// Bytes of what an entry says it was, and of what it is, as JSON.
+const VALUE_BYTES_MAX: usize = 16 * 1024;
 
 /// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,19 +116,49 @@ pub(crate) fn insert(
         of.resource.as_str(),
         of.id,
         of.name,
-        before.map(|value| shortened(value).to_string()),
-        after.map(|value| shortened(value).to_string()),
+        before.map(bounded),
+        after.map(bounded),
         change.makes(),
     ];
     change.run("write the audit trail", INSERT, values).map(drop)
 }
 
+/// The value as JSON that is never too long.
+fn bounded(value: Value) -> String {
+    let mut value = shortened(value);
+    let mut text = value.to_string();
+    if text.len() > VALUE_BYTES_MAX
+        && let Value::Object(fields) = &mut value
+    {
+        let mut sizes: Vec<(usize, String)> =
+            fields.iter().map(|(name, field)| (field.to_string().len(), name.clone())).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        let mut bytes = text.len();
+        for (size, name) in sizes {
+            if bytes <= VALUE_BYTES_MAX {
+                break;
+            }
+            let Some(field) = fields.get_mut(&name) else { continue };
+            let short = hashed(&field.to_string());
+            let is = short.to_string().len();
+            if is < size {
+                bytes -= size - is;
+                *field = short;
+            }
+        }
+        text = value.to_string();
+    }
+    if text.len() > VALUE_BYTES_MAX { hashed(&text).to_string() } else { text }
+}
+
+fn hashed(text: &str) -> Value {
+    json!({ "sha256": HEXLOWER.encode(&sha256(text.as_bytes())), "bytes": text.len() })
+}
+
 /// The value, its long texts as their hashes. As deep as what was parsed.
 fn shortened(value: Value) -> Value {
     match value {
-        Value::String(text) if text.len() > TEXT_BYTES_MAX => {
-            json!({ "sha256": HEXLOWER.encode(&sha256(text.as_bytes())), "bytes": text.len() })
-        }
+        Value::String(text) if text.len() > TEXT_BYTES_MAX => hashed(&text),
         Value::Array(list) => list.into_iter().map(shortened).collect(),
         Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, shortened(value))).collect(),
         short => short,
@@ -227,4 +261,39 @@ fn entry(row: &Row) -> Result<AuditEntry, DbError> {
         after: json(10)?,
         config_version: row.get(11)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Value {
+        serde_json::from_str(text).expect("is JSON")
+    }
+
+    #[test]
+    fn of_a_long_value_the_longest_fields_are_hashes_and_the_short_ones_stand() {
+        let words: Vec<String> = (0..900).map(|n| format!("word number {n}")).collect();
+        let value = json!({ "name": "Web", "many": words, "more": words[..400] });
+        let told = read(&bounded(value.clone()));
+        assert_eq!((&told["name"], &told["more"]), (&value["name"], &value["more"]));
+        assert_eq!(told["many"], hashed(&value["many"].to_string()));
+    }
+
+    #[test]
+    fn a_value_is_never_too_long_whatever_it_is() {
+        let fields = |n: usize| (0..n).map(|n| (format!("field{n}"), json!("x".repeat(900)))).collect::<Value>();
+        for (value, stands) in [
+            (json!({}), true),
+            (fields(17), true),
+            (fields(19), false),
+            (fields(100_000), false),
+            (json!(vec!["word"; 100_000]), false),
+            (json!({ "x".repeat(20_000): 1 }), false),
+        ] {
+            let told = bounded(value.clone());
+            assert!(told.len() <= VALUE_BYTES_MAX, "{}", told.len());
+            assert_eq!(read(&told) == value, stands, "{}", told.len());
+        }
+    }
 }

@@ -8,7 +8,8 @@
 //! - SQL is written once, in what both understand: `?1` for a value, `RETURNING number`, `IS DISTINCT FROM`; times, counts
 //!   and yes-or-no are 64-bit integers. What they write differently is in [`dialect`].
 //! - Everything happens in a transaction. One that is dropped is rolled back.
-//! - Reads go beside one another and beside the change that is under way, [`READERS_MAX`] at once.
+//! - Reads go beside one another and beside the change that is under way, [`READERS_MAX`] at once; the next waits, for a
+//!   few seconds. [`Database::begin_following`] has a connection of its own.
 //! - Changes are made one after the other, whoever makes them: a change holds the database's one place for writing (SQLite)
 //!   or the row of `meta` (PostgreSQL) from its first statement to its end.
 //! - A NUL in a text becomes U+FFFD, because PostgreSQL can't hold it: what it is compared with has none.
@@ -21,10 +22,10 @@ mod value;
 
 pub(crate) use value::{Row, Rows, ToValue, Value, values};
 
-use readers::{Lent, Readers};
+use readers::{Connect, Lent, READERS_MAX, Readers};
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Which of the two it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(crate) enum Begin {
     View,
     /// Changes it; waits for the change that is under way.
     Change,
-    /// Changes it, when nobody else does: fails at once with a fault that passes.
+    /// Changes it, when nobody else does: fails at once as busy.
     ChangeIfFree,
     /// Makes and changes tables; waits for another program that does.
     Migrate,
@@ -61,21 +62,34 @@ pub(crate) trait Connection: Send {
     fn rows_within(&self, sql: &str, values: &[Value], bytes: usize) -> Result<Rows, DbError>;
     /// Runs several statements without values.
     fn batch(&self, sql: &str) -> Result<(), DbError>;
+    /// Whether nothing can be done with it any more. One that connects anew by itself is not.
+    fn is_broken(&self) -> bool {
+        false
+    }
 }
 
-/// The connections of a store: one that changes it, a few that read.
+/// The connections of a store: one that changes it, a few that read, one that follows others' changes.
 pub(crate) struct Database {
     pub(crate) engine: Engine,
     /// For messages: the file, or the server and schema without user and password.
     pub(crate) at: String,
     writer: Mutex<Box<dyn Connection>>,
     readers: Readers,
+    /// Beside the others, so that a cell full of long views still hears of what another program changed.
+    follower: Readers,
 }
 
 impl Database {
     /// `connect` opens a connection for reading; it is asked when all that there are read something.
-    pub(crate) fn new(engine: Engine, at: String, writer: Box<dyn Connection>, connect: readers::Connect) -> Self {
-        Self { engine, at, writer: Mutex::new(writer), readers: Readers::new(connect) }
+    pub(crate) fn new(engine: Engine, at: String, writer: Box<dyn Connection>, connect: Connect) -> Self {
+        let readers = Readers::new(engine, READERS_MAX, Arc::clone(&connect));
+        let follower = Readers::new(engine, 1, connect);
+        Self { engine, at, writer: Mutex::new(writer), readers, follower }
+    }
+
+    /// A view on a connection that no other view takes.
+    pub(crate) fn begin_following(&self) -> Result<Tx<'_>, DbError> {
+        Place::Reader(self.follower.lend()?).begin(Begin::View)
     }
 
     pub(crate) fn begin(&self, what: Begin) -> Result<Tx<'_>, DbError> {
@@ -87,7 +101,7 @@ impl Database {
         place.begin(what)
     }
 
-    /// A change, unless somebody makes one: another thread, or another program.
+    /// A change, unless somebody makes one: another thread, or another program. All else that goes wrong is an error.
     pub(crate) fn begin_if_free(&self) -> Result<Option<Tx<'_>>, DbError> {
         let writer = match self.writer.try_lock() {
             Ok(writer) => writer,
@@ -96,7 +110,7 @@ impl Database {
         };
         match Place::Writer(writer).begin(Begin::ChangeIfFree) {
             Ok(tx) => Ok(Some(tx)),
-            Err(error) if error.fault == Fault::Passes => Ok(None),
+            Err(error) if error.fault == Fault::Busy => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -160,7 +174,9 @@ pub(crate) enum Fault {
     /// A file that is no database.
     NotADatabase,
     Damaged,
-    /// Passes by itself or with room on the disk: busy, full, connection lost, server restarting.
+    /// Somebody else holds what it needs. Passes with them.
+    Busy,
+    /// Passes by itself or with room on the disk: full, connection lost, server restarting.
     Passes,
     /// All else.
     Lasts,

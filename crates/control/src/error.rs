@@ -46,13 +46,13 @@ impl StoreError {
         match error.fault {
             Fault::NotADatabase => Self::NotOurs { file },
             Fault::Damaged => Self::Damaged { file, what: error.to_string() },
-            Fault::Passes | Fault::Lasts => Self::Sql { file, doing, error },
+            Fault::Busy | Fault::Passes | Fault::Lasts => Self::Sql { file, doing, error },
         }
     }
 
     /// Whether the same call may succeed later without anybody mending anything but room on the disk.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Sql { error, .. } if error.fault == Fault::Passes)
+        matches!(self, Self::Sql { error, .. } if matches!(error.fault, Fault::Busy | Fault::Passes))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{ControlError, Resource, Store, id, text};
 use domicile_region::Country;
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
 const DOMAINS_MAX: usize = 50;
@@ -83,35 +83,11 @@ impl Change<'_> {
         let account = self.account(account)?;
         let name = text::name("name", &new.name)?;
         let issuer = issuer(&new.issuer)?;
-        let client_id = new.client_id.trim();
-        if client_id.is_empty() || client_id.len() > 255 || !client_id.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(ControlError::invalid("clientId", "is not 1 to 255 visible characters", "copy it anew"));
-        }
-        let secret = new.secret.as_deref().filter(|secret| !secret.is_empty());
-        if secret.is_some_and(|secret| secret.len() > SECRET_BYTES_MAX || secret.contains(char::is_control)) {
-            return Err(ControlError::invalid("clientSecret", "is too long or holds what is not seen", "copy it anew"));
-        }
+        let client_id = client_id(&new.client_id)?;
+        let secrets = secrets(new.secret.as_deref())?;
         let domains = domains(&new.domains)?;
-        let all = self.identity_providers(None)?;
-        if all.iter().filter(|provider| provider.account == account.id).count() >= PROVIDERS_MAX {
-            return Err(ControlError::Conflict {
-                what: format!("the account has {PROVIDERS_MAX} identity providers"),
-                mend: "delete one that is not used".to_owned(),
-            });
-        }
-        for other in all.iter().filter(|provider| provider.account != account.id) {
-            if let Some(taken) = domains.iter().find(|domain| other.domains.contains(domain)) {
-                return Err(ControlError::Conflict {
-                    what: format!("the domain `{taken}` is another account's"),
-                    mend: "delete it there first".to_owned(),
-                });
-            }
-        }
+        self.refuse_taken_domains(&account.id, &domains)?;
         let id = id::new_id(self.random());
-        let mut secrets = Map::new();
-        if let Some(secret) = secret {
-            secrets.insert("clientSecret".to_owned(), json!(secret));
-        }
         let sealed = self.seal(&id, &secrets)?;
         self.insert(
             "set up an identity provider",
@@ -187,7 +163,8 @@ impl Change<'_> {
         };
         if let Some(user) = &found {
             if user.account != provider.account {
-                return Err(refused("the person is another account's"));
+                let mend = "sign in as you did before; the provider's account is not yours";
+                return Err(refused("you belong to another account of this cell", mend));
             }
             if user.id != id {
                 return Ok(None);
@@ -196,7 +173,8 @@ impl Change<'_> {
         if known.is_none() {
             let user = match found {
                 Some(user) if self.has_identity(&provider, &user)? => {
-                    return Err(refused("the address is somebody's who came under another subject; ask the operator"));
+                    let mend = "ask who runs this cell to look whose the address is";
+                    return Err(refused("the provider vouched for somebody else with this e-mail address", mend));
                 }
                 Some(user) => user,
                 None => self.newcomer(&provider, vouched, (id, email))?,
@@ -266,6 +244,25 @@ impl Store {
 }
 
 impl View<'_> {
+    /// Refuses one provider more than an account may have, and a domain that another account has.
+    fn refuse_taken_domains(&self, account: &str, domains: &[String]) -> Result<(), ControlError> {
+        let all = self.identity_providers(None)?;
+        let (own, others): (Vec<_>, Vec<_>) = all.iter().partition(|provider| provider.account == account);
+        if own.len() >= PROVIDERS_MAX {
+            return Err(ControlError::Conflict {
+                what: format!("the account has {PROVIDERS_MAX} identity providers"),
+                mend: "delete one that is not used".to_owned(),
+            });
+        }
+        match domains.iter().find(|domain| others.iter().any(|other| other.domains.contains(domain))) {
+            None => Ok(()),
+            Some(taken) => Err(ControlError::Conflict {
+                what: format!("the domain `{taken}` is another account's"),
+                mend: "delete it there first".to_owned(),
+            }),
+        }
+    }
+
     pub fn identity_provider(&self, id: &str) -> Result<IdentityProvider, ControlError> {
         let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE p.id = ?1 AND p.deleted_at IS NULL");
         self.one("find an identity provider", &sql, values![id], record)?
@@ -295,7 +292,10 @@ impl View<'_> {
         let email = user::email("email", &vouched.email)?;
         match provider.domains.iter().any(|domain| domain == domain_of(&email)) {
             true => Ok((provider, email)),
-            false => Err(refused("the e-mail address is not of the provider's domains")),
+            false => Err(refused(
+                "the e-mail address is not of the provider's domains",
+                "use an address of your organization's domain, or ask who runs this cell to add yours to the provider",
+            )),
         }
     }
 
@@ -351,8 +351,25 @@ fn domain_of(email: &str) -> &str {
     email.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
-fn refused(what: &str) -> ControlError {
-    ControlError::Refused { what: what.to_owned(), mend: "ask a Workspace Owner for an invitation".to_owned() }
+fn refused(what: &str, mend: &str) -> ControlError {
+    ControlError::Refused { what: what.to_owned(), mend: mend.to_owned() }
+}
+
+fn client_id(text: &str) -> Result<&str, ControlError> {
+    let id = text.trim();
+    match !id.is_empty() && id.len() <= 255 && id.bytes().all(|b| b.is_ascii_graphic()) {
+        true => Ok(id),
+        false => Err(ControlError::invalid("clientId", "is not 1 to 255 visible characters", "copy it anew")),
+    }
+}
+
+/// What is sealed of a provider: nothing for a client without a secret.
+fn secrets(secret: Option<&str>) -> Result<Map<String, Value>, ControlError> {
+    let secret = secret.filter(|secret| !secret.is_empty());
+    if secret.is_some_and(|secret| secret.len() > SECRET_BYTES_MAX || secret.contains(char::is_control)) {
+        return Err(ControlError::invalid("clientSecret", "is too long or holds what is not seen", "copy it anew"));
+    }
+    Ok(secret.map(|secret| ("clientSecret".to_owned(), json!(secret))).into_iter().collect())
 }
 
 /// https, or plain http on this very machine.

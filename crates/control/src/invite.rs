@@ -2,7 +2,7 @@
 //!
 //! The link is shown to who invites; nothing is sent by mail from here. Who opens it and has no account makes one; who has
 //! one signs in first, so that the link alone never opens what somebody has elsewhere. Who invites could open the link too:
-//! an address of a domain that is another account's is not to be had like this.
+//! an address that nobody has yet, of a domain that is another account's, is not to be had like this.
 
 use crate::audit::{Actor, Resourced};
 use crate::change::Change;
@@ -50,7 +50,7 @@ impl Change<'_> {
     /// Invites somebody; an older invitation of theirs holds no more.
     ///
     /// # Errors
-    /// `Conflict` for a member, and for an address of another account's domain; `Refused` when `giver` has less than is given.
+    /// `Conflict` for a member, and for an address of another account's domain that nobody has yet; `Refused` when `giver` has less than is given.
     pub fn invite(
         &mut self,
         workspace: &WorkspaceId,
@@ -62,14 +62,16 @@ impl Change<'_> {
         let email = user::email("email", email)?;
         permission::refuse_more_than(giver, grants)?;
         self.check_grants(workspace, grants)?;
-        self.refuse_domain_of_another(&self.workspace(workspace)?.account, &email)?;
-        if let Some(user) = self.find_user_by_email(&email)?
-            && !self.permissions(workspace, Subject::User(&user.id))?.0.is_empty()
-        {
-            return Err(ControlError::Conflict {
-                what: "somebody with this e-mail address is a member already".to_owned(),
-                mend: "change their permissions".to_owned(),
-            });
+        match self.find_user_by_email(&email)? {
+            None => self.refuse_domain_of_another(&self.workspace(workspace)?.account, &email)?,
+            Some(user) if !self.permissions(workspace, Subject::User(&user.id))?.0.is_empty() => {
+                return Err(ControlError::Conflict {
+                    what: "somebody with this e-mail address is a member already".to_owned(),
+                    mend: "change their permissions".to_owned(),
+                });
+            }
+            // They sign in to accept: whoever else holds the link has nothing by it.
+            Some(_) => {}
         }
         if self.count("count invitations", "SELECT count(*) FROM invites WHERE workspace = ?1", values![number])?
             >= INVITES_MAX

@@ -46,6 +46,28 @@ impl Change<'_> {
         Ok(true)
     }
 
+    /// Links `a` to every source of the workspace, by one statement. Those that are linked already stay as they are.
+    pub(crate) fn link_all_sources(
+        &mut self,
+        workspace: &WorkspaceId,
+        kind: &str,
+        a: &str,
+    ) -> Result<(), ControlError> {
+        let number = self.workspace_number(workspace)?;
+        let linked = self.run(
+            "link all sources",
+            "INSERT INTO links (workspace, kind, a, b, body, undone, version)
+             SELECT ?1, ?2, ?3, id, NULL, 0, ?4 FROM sources WHERE workspace = ?1 AND deleted_at IS NULL ORDER BY number
+             ON CONFLICT (workspace, kind, a, b) DO UPDATE SET body = excluded.body, undone = 0,
+                 version = excluded.version WHERE links.undone = 1",
+            values![number, kind, a, self.makes()],
+        )?;
+        if linked > 0 {
+            self.touch();
+        }
+        Ok(())
+    }
+
     /// Undoes a link. Whether there was one.
     pub fn unlink(&mut self, workspace: &WorkspaceId, kind: &str, (a, b): (&str, &str)) -> Result<bool, ControlError> {
         let number = self.workspace_number(workspace)?;

@@ -58,7 +58,7 @@ impl Change<'_> {
 }
 
 /// The kept answer, if the request came before.
-pub(crate) fn find(change: &Change<'_>, once: &Once) -> Result<Option<Answered>, ControlError> {
+fn find(change: &Change<'_>, once: &Once) -> Result<Option<Answered>, ControlError> {
     let kept = change.one(
         "look for an earlier answer",
         "SELECT request, status, answer FROM idempotency WHERE actor = ?1 AND key = ?2 AND at > ?3",
@@ -74,7 +74,7 @@ pub(crate) fn find(change: &Change<'_>, once: &Once) -> Result<Option<Answered>,
 }
 
 /// Keeps an answer, and sweeps some that are old.
-pub(crate) fn keep(change: &Change<'_>, once: &Once, status: u16, body: &[u8]) -> Result<(), ControlError> {
+fn keep(change: &Change<'_>, once: &Once, status: u16, body: &[u8]) -> Result<(), ControlError> {
     change.run(
         "sweep old answers",
         "DELETE FROM idempotency WHERE (actor, key) IN

@@ -28,6 +28,8 @@ const SESSIONS_MAX: u32 = 50;
 /// How often it is noted that a session is used. An idle limit is that much longer at most.
 const SEEN_NOTED_MS: i64 = 30_000;
 const MINUTE_MS: i64 = 60_000;
+/// How who has no identity provider signs in.
+const PASSWORD: &str = "password";
 
 /// A session that holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +44,17 @@ pub struct Session {
 }
 
 impl Change<'_> {
-    /// Opens a session, and gives what the browser keeps; it is nowhere else. `how`: `password`, or the identity provider's
-    /// id. It is noted on the trails of the person's workspaces, and is no change of the configuration.
-    pub fn open_session(&mut self, user: &str, how: &str) -> Result<String, ControlError> {
-        let user = self.user(user)?;
+    /// Opens a session, and gives what the browser keeps; it is nowhere else. `user`: as they were when it was found out that
+    /// it is them. `how`: `password`, or the identity provider's id. It is noted on the trails of the person's workspaces,
+    /// and is no change of the configuration.
+    ///
+    /// # Errors
+    /// `Refused` when the password was changed since; `NotFound` when the person or the provider is gone, or the provider is
+    /// off.
+    pub fn open_session(&mut self, user: &UserRecord, how: &str) -> Result<String, ControlError> {
+        let checked_at = user.version;
+        let user = self.user(&user.id)?;
+        self.refuse_outdated(&user, checked_at, how)?;
         let id = base62(self.random(), ID_CHARS);
         self.run("sweep old sessions", "DELETE FROM sessions WHERE expires_at <= ?1", values![self.now])?;
         self.run(
@@ -70,6 +79,24 @@ impl Change<'_> {
             audit::insert(self, "User Signed In", &of, None, Some(serde_json::json!({ "how": how })))?;
         }
         Ok(id)
+    }
+
+    /// What a sign-in was checked against may have changed before its session is opened, and that change has ended only the
+    /// sessions that there were.
+    fn refuse_outdated(&self, user: &UserRecord, checked_at: u64, how: &str) -> Result<(), ControlError> {
+        if how != PASSWORD {
+            return match self.identity_provider(how)?.enabled {
+                true => Ok(()),
+                false => Err(ControlError::NotFound(Resource::IdentityProvider)),
+            };
+        }
+        match user.has_password && user.version == checked_at {
+            true => Ok(()),
+            false => Err(ControlError::Refused {
+                what: "the password was changed meanwhile".to_owned(),
+                mend: "sign in again".to_owned(),
+            }),
+        }
     }
 
     /// Ends one session. One that is no more is nothing to complain of.
@@ -141,7 +168,8 @@ impl Store {
         let Some(session) = self.view(|view| view.session(id))? else { return Ok(None) };
         let now = self.inner.world.clock.now();
         if now.since(session.seen_at) >= SEEN_NOTED_MS {
-            let noted = self.change(&Actor::Operator, |change| {
+            // Left out while somebody changes the store: whoever reads must not wait for that. The next page notes it.
+            let noted = self.change_if_free(&Actor::Operator, |change| {
                 change.run(
                     "note a session's use",
                     "UPDATE sessions SET seen_at = ?2 WHERE hash = ?1",

@@ -112,6 +112,17 @@ impl Change<'_> {
     /// # Errors
     /// `Invalid` for a name, slug, ingest point or limit that can't be; `Conflict` when the slug is taken.
     pub fn create_source(&mut self, workspace: &WorkspaceId, new: &NewSource) -> Result<SourceRecord, ControlError> {
+        let row = self.create_keyless_source(workspace, new)?;
+        let key = self.insert_write_key(row.number)?;
+        Ok(SourceRecord { write_keys: vec![WriteKey { key, enabled: true }], ..row })
+    }
+
+    /// As [`Self::create_source`], without a key: for who gives it one in the same change.
+    pub(crate) fn create_keyless_source(
+        &mut self,
+        workspace: &WorkspaceId,
+        new: &NewSource,
+    ) -> Result<SourceRecord, ControlError> {
         let workspace_number = self.workspace_number(workspace)?;
         let region = self.region().clone();
         let slug = text::slug("slug", &new.slug)?;
@@ -162,8 +173,7 @@ impl Change<'_> {
                 self.makes(),
             ],
         )?;
-        let key = self.insert_write_key(number)?;
-        let row = SourceRecord { number, write_keys: vec![WriteKey { key, enabled: true }], ..row };
+        let row = SourceRecord { number, ..row };
         self.note("Source Created", &row.resourced(), None, Some(row.shown()))?;
         Ok(row)
     }

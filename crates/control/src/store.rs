@@ -4,7 +4,6 @@ use crate::audit::Actor;
 use crate::change::Change;
 use crate::db::postgres::PostgresUrl;
 use crate::db::{Begin, Database, DbError, Tx, postgres, sqlite};
-use crate::once::{self, Answered, Once};
 use crate::view::View;
 use crate::{ControlError, StoreError, migration, snapshot};
 use domicile_border::Border;
@@ -144,37 +143,17 @@ impl Store {
         Ok(made)
     }
 
-    /// As [`Self::change`], once: when the same actor asks again with the same key within 24 hours, the first answer
-    /// (`status`, bytes) is given again and `make` isn't called. An answer that is an error is not kept.
-    ///
-    /// # Errors
-    /// `KeyReused` when the key came with another request.
-    pub fn change_once<E: From<ControlError>>(
-        &self,
-        by: &Actor,
-        once: &Once,
-        make: impl FnOnce(&mut Change<'_>) -> Result<(u16, Vec<u8>), E>,
-    ) -> Result<Answered, E> {
-        self.change(by, |change| {
-            if let Some(answered) = once::find(change, once)? {
-                return Ok(answered);
-            }
-            let (status, body) = make(change)?;
-            once::keep(change, once, status, &body)?;
-            Ok(Answered { status, body, replayed: false })
-        })
-    }
-
     /// Looks whether another program changed the store, and brings [`Self::current`] up to date. Gives whether it did.
-    /// Cheap when nothing changed: call it every 250 ms or so.
+    /// Cheap when nothing changed: call it every 250 ms or so. It waits for no view.
     pub fn follow(&self) -> Result<bool, StoreError> {
         let inner = &*self.inner;
-        let newer = self.view(|view| {
-            let before = inner.current.load();
+        let newer = || {
+            let tx = inner.db.begin_following().map_err(|e| inner.sql("begin reading", e))?;
+            let (view, before) = (View::new(&*tx, inner), inner.current.load());
             let is_newer = view.version()? > before.version.0;
-            is_newer.then(|| snapshot::newer(view, &before)).transpose()
-        });
-        match newer {
+            is_newer.then(|| snapshot::newer(&view, &before)).transpose()
+        };
+        match newer() {
             Ok(None) => Ok(false),
             Ok(Some(newer)) => {
                 inner.current.put(newer);

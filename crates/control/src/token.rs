@@ -3,8 +3,10 @@
 //! - A token belongs to one workspace, or to who runs the cell and then to none.
 //! - It has no more than who made it had then, and holds for a year at most unless it has no end.
 //! - A token ends with its maker: what a token makes ends no later than it does, and with it when it is revoked; what a
-//!   person makes ends when they are taken out of the workspace. Who ends a stolen token so ends what the thief made. Only
-//!   who says so keeps them: that is how a token is replaced by one that it made.
+//!   person makes ends when they are taken out of the workspace. Who ends a stolen token so ends what the thief made, also
+//!   where tokens in between have ended already. Only who says so keeps what a token made: that is how it is replaced by
+//!   one of those.
+//! - All that is so within a workspace. The first token of a workspace that was made with a token is the new workspace's.
 
 use crate::audit::{Actor, Resourced};
 use crate::change::Change;
@@ -99,7 +101,7 @@ impl Change<'_> {
                 mend: "end some that are not used: `lastUsedAt` says which".to_owned(),
             });
         }
-        let expires_at = [new.expires_at, self.end_of_maker()?].into_iter().flatten().min();
+        let expires_at = [new.expires_at, self.end_of_maker(number)?].into_iter().flatten().min();
         let id = new_id(self.random());
         let token = format!("domt_{}_{}", self.region().key_prefix, base62(self.random(), TOKEN_CHARS));
         self.run(
@@ -126,18 +128,17 @@ impl Change<'_> {
         Ok(MadeToken { id, token, expires_at })
     }
 
-    /// When the token ends that makes this change; `None` for one without an end, and for who is no token.
-    fn end_of_maker(&self) -> Result<Option<Millis>, ControlError> {
+    /// When the token ends that makes this change; `None` for one without an end, and for who is no token of the workspace.
+    fn end_of_maker(&self, workspace: u32) -> Result<Option<Millis>, ControlError> {
         let Actor::Token { id, .. } = self.by() else { return Ok(None) };
-        let end =
-            self.one("find a token", "SELECT expires_at FROM tokens WHERE id = ?1", values![id], |row| row.get(0));
-        Ok(end?.flatten())
+        let sql = "SELECT expires_at FROM tokens WHERE id = ?1 AND workspace = ?2";
+        Ok(self.one("find a token", sql, values![id, workspace], |row| row.get(0))?.flatten())
     }
 
     /// Ends a token, and those that it made: whoever shows one from now on is nobody.
     pub fn revoke_token(&mut self, workspace: &WorkspaceId, id: &str) -> Result<(), ControlError> {
         let token = self.live_token(workspace, id)?;
-        self.end_with_made(vec![token])
+        self.end_with_made(workspace, vec![(token, true)])
     }
 
     /// Ends a token alone: how one that made others is replaced by one of them.
@@ -149,27 +150,43 @@ impl Change<'_> {
     /// Ends the tokens that a person made in a workspace, and those that these made.
     pub(crate) fn revoke_tokens_of(&mut self, workspace: &WorkspaceId, user: &str) -> Result<(), ControlError> {
         let number = self.workspace_number(workspace)?;
-        let theirs = format!("{LIVE} AND t.workspace = ?1 AND t.created_by = ?2 ORDER BY t.number");
-        let theirs = self.all("find somebody's tokens", &theirs, values![number, format!("user:{user}")], token_row)?;
-        self.end_with_made(theirs)
+        let theirs = self.made_by(number, &format!("user:{user}"))?;
+        self.end_with_made(workspace, theirs)
     }
 
     fn live_token(&self, workspace: &WorkspaceId, id: &str) -> Result<TokenRow, ControlError> {
         let number = self.workspace_number(workspace)?;
-        let sql = format!("{LIVE} AND t.workspace = ?1 AND t.id = ?2");
-        let found = self.one("find a token", &sql, values![number, id], token_row)?;
+        let sql = "SELECT t.id, t.name, w.id FROM tokens t JOIN workspaces w ON w.number = t.workspace
+                   WHERE t.revoked_at IS NULL AND t.workspace = ?1 AND t.id = ?2";
+        let found = self.one("find a token", sql, values![number, id], token_row)?;
         found.ok_or(ControlError::NotFound(Resource::Token))
     }
 
-    /// What a token made may be in a workspace that was made with it.
-    fn end_with_made(&mut self, mut ends: Vec<TokenRow>) -> Result<(), ControlError> {
-        let made = format!("{LIVE} AND t.created_by = ?1 ORDER BY t.number");
-        while let Some(token) = ends.pop() {
-            self.end_token(&token)?;
-            let maker = format!("token:{}", token.0);
-            ends.extend(self.all("find what a token made", &made, values![maker], token_row)?);
+    /// Ends those of these tokens that are live, and whatever they made: one that was ended alone left what it made.
+    fn end_with_made(
+        &mut self,
+        workspace: &WorkspaceId,
+        mut makers: Vec<(TokenRow, bool)>,
+    ) -> Result<(), ControlError> {
+        let number = self.workspace_number(workspace)?;
+        while let Some((token, is_live)) = makers.pop() {
+            if is_live {
+                self.end_token(&token)?;
+            }
+            makers.extend(self.made_by(number, &format!("token:{}", token.0))?);
         }
         Ok(())
+    }
+
+    /// What `maker` made in a workspace, and whether each was not revoked. `maker`: as on the trail.
+    fn made_by(&self, workspace: u32, maker: &str) -> Result<Vec<(TokenRow, bool)>, ControlError> {
+        self.all(
+            "find what somebody made",
+            "SELECT t.id, t.name, w.id, t.revoked_at IS NULL FROM tokens t JOIN workspaces w ON w.number = t.workspace
+             WHERE t.workspace = ?1 AND t.created_by = ?2 ORDER BY t.number",
+            values![workspace, maker],
+            |row| Ok((token_row(row)?, row.get(3)?)),
+        )
     }
 
     fn end_token(&mut self, (id, name, workspace): &TokenRow) -> Result<(), ControlError> {
@@ -215,10 +232,6 @@ fn description(text: &str) -> Result<String, ControlError> {
 /// A token `t` of a workspace `w` that holds at `?1`.
 const HOLDS: &str = "tokens t JOIN workspaces w ON w.number = t.workspace
                      WHERE t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?1)";
-
-/// A row of each token `t` that was not revoked, as [`token_row`] takes it.
-const LIVE: &str = "SELECT t.id, t.name, w.id FROM tokens t JOIN workspaces w ON w.number = t.workspace
-                    WHERE t.revoked_at IS NULL";
 
 /// Id, name and workspace.
 type TokenRow = (String, String, WorkspaceId);

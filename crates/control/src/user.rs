@@ -227,13 +227,10 @@ impl View<'_> {
     }
 
     /// Who has this address, with what their password is kept as. `None` for nobody.
-    fn password_of(&self, email: &str) -> Result<Option<(String, Option<String>)>, ControlError> {
-        self.one(
-            "find a user",
-            "SELECT id, password FROM users WHERE email = ?1 AND deleted_at IS NULL",
-            values![email.trim().to_lowercase()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
+    fn password_of(&self, email: &str) -> Result<Option<(UserRecord, Option<String>)>, ControlError> {
+        let sql = format!("SELECT 0, {COLUMNS}, u.password FROM {FROM} WHERE u.email = ?1 AND u.deleted_at IS NULL");
+        let values = values![email.trim().to_lowercase()];
+        self.one("find a user", &sql, values, |row| Ok((record(row)?, row.get(10)?)))
     }
 }
 
@@ -252,25 +249,27 @@ impl Store {
         Ok((password, hash))
     }
 
-    /// Who this is, if the password is right; takes as long when there is nobody. A hash of old parameters is made anew.
+    /// Who this is, if the password is right; takes as long when there is nobody. The record is of the moment whose password
+    /// was checked: with it, [`Change::open_session`] knows when that was changed since. A hash of old parameters is made
+    /// anew.
     ///
     /// Slowing those who guess is the caller's: [`Throttle`](crate::Throttle).
     pub fn user_with_password(&self, email: &str, password: &str) -> Result<Option<UserRecord>, ControlError> {
         let found = self.view(|view| view.password_of(email))?;
         let kept = found.as_ref().and_then(|(_, phc)| phc.clone()).map(Hash::kept);
-        let (verdict, id) = (password::verify(password, kept.as_ref()), found.map(|(id, _)| id));
-        let (Verdict::Right { stale }, Some(id)) = (verdict, id) else { return Ok(None) };
+        let (verdict, user) = (password::verify(password, kept.as_ref()), found.map(|(user, _)| user));
+        let (Verdict::Right { stale }, Some(user)) = (verdict, user) else { return Ok(None) };
         if stale {
             let hash = Hash::of(password, &*self.inner.world.random)?;
             self.change(&Actor::Operator, |change| {
                 change.run(
                     "make a password's hash anew",
                     "UPDATE users SET password = ?2 WHERE id = ?1 AND password = ?3",
-                    values![id, hash.as_phc(), kept.as_ref().map(Hash::as_phc)],
+                    values![user.id, hash.as_phc(), kept.as_ref().map(Hash::as_phc)],
                 )
             })?;
         }
-        self.view(|view| view.user(&id)).map(Some)
+        Ok(Some(user))
     }
 }
 

@@ -61,11 +61,11 @@ impl Change<'_> {
         }
         let region = self.region().id.clone();
         if let Some(needed) = self.region().plan.clone() {
-            if plan != needed {
+            if !allows_plan(&plan, &needed) {
                 return Err(ControlError::invalid(
                     "plan",
                     format!("is `{plan}`, and a workspace in region `{region}` needs `{needed}`"),
-                    format!("choose the plan `{needed}`, or a region that needs none"),
+                    format!("choose the plan `{needed}` or a greater one, or a region that needs none"),
                 ));
             }
             if !self.is_entitled(account.number, &needed)? {

@@ -1,8 +1,8 @@
 //! Write keys: what a source is known by on the wire.
 //!
 //! - A source always has a key, so that it can be rotated without a moment in which nothing is taken.
-//! - A key that was deleted keeps its row and can come back to its own source only: whoever still sends with it must not
-//!   become somebody else's.
+//! - A key belongs to one source for good. One that was deleted keeps its row and can come back to its own source only, and
+//!   one of a deleted source with that source: whoever still sends with it must not become somebody else's.
 //! - A key made here names its region (`euw_…`); the audit trail and logs show its first letters only.
 
 use crate::change::Change;
@@ -51,7 +51,7 @@ impl Change<'_> {
         self.source(workspace, id)
     }
 
-    /// Takes a write key away for good.
+    /// Takes a write key away: nothing is taken with it until its own source keeps it again.
     ///
     /// # Errors
     /// `Conflict` for a source's last key: a source without one could never be sent to again.
@@ -113,9 +113,15 @@ impl Change<'_> {
     /// # Errors
     /// `Conflict` when another source has it, or had it.
     pub(crate) fn claim_key(&mut self, source: u32, key: &str) -> Result<(), ControlError> {
-        let sql = "SELECT source, deleted_at IS NOT NULL FROM write_keys WHERE key = ?1";
+        let sql = "SELECT k.source, k.deleted_at IS NOT NULL, s.deleted_at IS NOT NULL
+                   FROM write_keys k JOIN sources s ON s.number = k.source WHERE k.key = ?1";
         let found = self.one("look for a write key", sql, values![key], |row| {
-            Ok((row.get::<u32>(0)?, if row.get(1)? { "was" } else { "is" }))
+            let whose = match (row.get(1)?, row.get(2)?) {
+                (_, true) => "was a deleted source's",
+                (true, false) => "was that of another source of this cell",
+                (false, false) => "is that of another source of this cell",
+            };
+            Ok((row.get::<u32>(0)?, whose))
         })?;
         match found {
             None => self.insert_given_key(source, key),
@@ -128,8 +134,8 @@ impl Change<'_> {
                 )
                 .map(drop)
             }
-            Some((_, is)) => Err(ControlError::Conflict {
-                what: format!("the write key `{}` {is} that of another source of this cell", shown(key)),
+            Some((_, whose)) => Err(ControlError::Conflict {
+                what: format!("the write key `{}` {whose}", shown(key)),
                 mend: "a key names one source for good: leave it out, and give what sends with it a new one".to_owned(),
             }),
         }

@@ -2,8 +2,8 @@
 
 use crate::bed::{BY, Bed, each, new_source};
 use domicile_control::{
-    Change, ControlError, Grants, LabelValue, NewDestination, NewSource, NewToken, Page, PlanKind, Resource, Rule,
-    RuleKind, SourceChange, SourceRecord, Store, Thing, TrackingPlan,
+    Change, ControlError, Grants, LabelValue, NewDestination, NewSource, NewToken, NewWarehouse, Page, PlanKind,
+    Resource, Rule, RuleKind, SourceChange, SourceRecord, Store, Thing, TrackingPlan,
 };
 use domicile_workspace::{SourceId, WorkspaceId};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,6 @@ fn the_worst_patterns_of_a_mebibyte_cost_no_more_than_their_length() {
             let rules = vec![rule(0, json!({ "properties": patterns }))];
             let begin = Instant::now();
             bed.store.change(&BY, |change| change.replace_rules(workspace, &plan.id, None, rules)).expect("fits");
-            eprintln!("{copies} patterns of {} bytes: {:?}", pattern.len(), begin.elapsed());
             assert!(begin.elapsed() < FOR_EVER / 2, "{:?}", begin.elapsed());
         }
     });
@@ -248,6 +247,61 @@ fn a_workspace_has_so_many_plans_and_a_plan_so_long_rules() {
 }
 
 #[test]
+fn of_many_sources_that_are_connected_at_once_the_trail_has_the_number_and_the_first() {
+    each(|bed| {
+        let id = &bed.workspace.id;
+        let connected = bed.store.change(&BY, |change| {
+            for n in 0..25 {
+                change.create_source(id, &new_source(&format!("s{n}")))?;
+            }
+            let settings = json!({"hostname": "db.example", "port": 5432, "database": "d", "username": "u",
+                                  "password": "p", "country": "CH"});
+            let settings = settings.as_object().cloned().unwrap_or_default();
+            let new = NewWarehouse { metadata_id: "postgres".to_owned(), name: None, enabled: true, settings };
+            let made = change.create_warehouse(id, &new)?;
+            change.connect_all_sources(id, &made, &Grants::owner())?;
+            change.sources_of_warehouse(id, &made.id)
+        });
+        let connected = connected.expect("makes a warehouse");
+        assert_eq!(connected.len(), 25);
+        let trail = bed.store.audit(id, 0, 99).expect("reads");
+        let after = trail.last().and_then(|entry| entry.after.clone()).unwrap_or_default();
+        assert_eq!(after, json!({ "connected": 25, "connectedSources": connected[..20] }));
+    });
+}
+
+#[test]
+fn a_store_full_of_long_views_still_follows() {
+    each(|bed| {
+        let beside = bed.home.open().expect("opens once more");
+        let (begun, all_begun) = channel();
+        let (end, ended) = channel::<()>();
+        let ended = std::sync::Mutex::new(ended);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let (begun, ended, store) = (begun.clone(), &ended, &bed.store);
+                scope.spawn(move || {
+                    store.view::<_, ControlError>(|_| {
+                        begun.send(()).expect("is heard");
+                        drop(ended.lock().map(|ended| ended.recv()));
+                        Ok(())
+                    })
+                });
+            }
+            for _ in 0..4 {
+                all_begun.recv().expect("begins");
+            }
+            beside.create_source(&BY, &bed.workspace.id, &new_source("web")).expect("makes one");
+            let followed = in_time(&bed.store, Store::follow);
+            let refused = in_time(&bed.store, |store| store.view(|view| view.version()));
+            drop(end);
+            assert!(matches!(followed, Some(Ok(true))), "{followed:?}");
+            assert!(matches!(&refused, Some(Err(ControlError::Store(e))) if e.passes()), "{refused:?}");
+        });
+    });
+}
+
+#[test]
 fn the_labels_of_all_sources_are_those_of_each() {
     each(|bed| {
         let id = &bed.workspace.id;
@@ -260,6 +314,10 @@ fn the_labels_of_all_sources_are_those_of_each() {
             .view::<_, ControlError>(|view| {
                 let all = view.labels_of_sources(id)?;
                 assert_eq!(all.len(), 2);
+                let page = view.sources(id, &Page::first(2))?.rows;
+                let (on_page, a) = (view.labels_on_page(id, &page)?, page[0].id.as_str());
+                assert_eq!((on_page.len(), &on_page[a]), (1, &all[a]), "of a and b, not of c");
+                assert!(view.labels_on_page(id, &[])?.is_empty());
                 for source in view.sources(id, &Page::first(9))?.rows {
                     let one = view.labels_of(id, source.id.as_str())?;
                     assert_eq!(all.get(source.id.as_str()).cloned().unwrap_or_default(), one, "{}", source.slug);

@@ -59,13 +59,15 @@ fn a_request_that_comes_again_gets_its_first_answer_and_is_not_made_again() {
         let workspace = bed.workspace.id.clone();
         let ask = |bed: &Bed, by: &Actor, key: &str, request: u8| {
             let once = Once { key: key.to_owned(), request: [request; 32] };
-            bed.store.change_once(by, &once, |change| {
-                let token = change.create_token(
-                    &workspace,
-                    &domicile_control::NewToken::new("ci"),
-                    &domicile_control::Grants::owner(),
-                )?;
-                Ok::<_, ControlError>((201, token.token.into_bytes()))
+            bed.store.change(by, |change| {
+                change.once(&once, |change| {
+                    let token = change.create_token(
+                        &workspace,
+                        &domicile_control::NewToken::new("ci"),
+                        &domicile_control::Grants::owner(),
+                    )?;
+                    Ok::<_, ControlError>((201, token.token.into_bytes()))
+                })
             })
         };
         let first = ask(&bed, &BY, "k1", 1).expect("is made");
@@ -101,9 +103,11 @@ fn the_same_request_from_many_hands_at_once_is_made_once() {
                     let (store, id) = (if n % 2 == 0 { &bed.store } else { &beside }, &bed.workspace.id);
                     scope.spawn(move || {
                         let once = Once { key: "k".to_owned(), request: [7; 32] };
-                        store.change_once(&BY, &once, |change| {
-                            let source = change.create_source(id, &new_source("web"))?;
-                            Ok::<_, ControlError>((201, source.id.to_string().into_bytes()))
+                        store.change(&BY, |change| {
+                            change.once(&once, |change| {
+                                let source = change.create_source(id, &new_source("web"))?;
+                                Ok::<_, ControlError>((201, source.id.to_string().into_bytes()))
+                            })
                         })
                     })
                 })

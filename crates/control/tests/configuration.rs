@@ -467,6 +467,54 @@ fn write_keys_from_elsewhere_are_kept_and_belong_to_one_source() {
 }
 
 #[test]
+fn a_new_source_takes_as_many_keys_as_a_source_may_have() {
+    each(|bed| {
+        let region = bed.store.region().to_string();
+        let keys: Vec<String> = (0..101).map(|n| format!("fromElsewhere{n}")).collect();
+        let with = |keys: &[String]| json!({ "workspace": { "region": region }, "sources": { "web": { "type": "website", "writeKeys": keys } } });
+        assert_eq!(faults(&bed, &with(&keys), &APPLY)[0].kind, FaultKind::Conflict);
+        apply(&bed, &with(&keys[..100]));
+        let snapshot = bed.store.current().load();
+        let source = snapshot.sources.values().next().expect("a source");
+        assert_eq!(source.write_keys.iter().map(|key| key.key.clone()).collect::<Vec<_>>(), keys[..100]);
+    });
+}
+
+#[test]
+fn a_source_that_was_deleted_by_mistake_comes_back_from_its_export_with_its_keys() {
+    each(|bed| {
+        let (id, region) = (&bed.workspace.id, bed.store.region().to_string());
+        let made = bed.store.create_source(&BY, id, &crate::bed::new_source("web")).expect("makes one");
+        let unlisted = bed.store.add_write_key(&BY, id, &made.id).expect("adds a key").write_keys[1].key.clone();
+        let key = made.write_keys[0].key.clone();
+        let with = |slug: &str, kind: &str| {
+            let mut document = json!({ "workspace": { "region": region }, "sources": {} });
+            document["sources"][slug] = json!({ "type": kind, "writeKeys": [key, "fromElsewhere"] });
+            document
+        };
+        bed.store.delete_source(&BY, id, &made.id).expect("deletes it");
+        let told = faults(&bed, &with("other", "website"), &APPLY);
+        assert!(told[0].what.ends_with("was a deleted source's"), "another slug: {told:?}");
+        assert_eq!(faults(&bed, &with("web", "server"), &APPLY)[0].kind, FaultKind::Conflict, "another type");
+        let other = second(&bed);
+        match ask(&bed, &other.id, &with("web", "website"), &APPLY) {
+            Err(ConfigurationError::Faults(told)) => assert_eq!(told[0].kind, FaultKind::Conflict, "{told:?}"),
+            taken => panic!("{taken:?}"),
+        }
+        assert!(bed.store.current().load().source_of_key(&key).is_none());
+
+        assert_eq!(steps(&apply(&bed, &with("web", "website"))), ["create sources.web"]);
+        assert_eq!(apply(&bed, &with("web", "website")).steps, []);
+        let bed = bed.reopen();
+        let snapshot = bed.store.current().load();
+        let back = snapshot.source_of_key(&key).map(|(source, _)| source).expect("takes events");
+        assert_eq!((&back.id, back.number, back.write_keys.len()), (&made.id, made.number, 2));
+        assert!(snapshot.source_of_key("fromElsewhere").is_some());
+        assert!(snapshot.source_of_key(&unlisted).is_none(), "the document does not have it");
+    });
+}
+
+#[test]
 fn every_fault_is_told_with_the_path_of_what_is_wrong() {
     let bed = Bed::sqlite();
     let region = bed.store.region().to_string();

@@ -165,9 +165,10 @@ fn what_is_connected_on_making_is_what_both_roles_reach_and_is_on_the_trail_once
         };
         let all = make(&Grants::owner());
         assert_eq!(sources_of(&bed, &all), [web.to_string(), server.to_string()]);
-        assert_eq!(trail(&all), [json!({ "connectedSources": [web.as_str(), server.as_str()] })]);
+        assert_eq!(trail(&all), [json!({ "connected": 2, "connectedSources": [web.as_str(), server.as_str()] })]);
         let some = make(&one(Role::SourceAdmin, web.as_str()));
         assert_eq!(sources_of(&bed, &some), [web.to_string()]);
+        assert_eq!(trail(&some), [json!({ "connected": 1, "connectedSources": [web.as_str()] })]);
         let none = make(&one(Role::SourceReadOnly, web.as_str()));
         assert_eq!(sources_of(&bed, &none), [""; 0], "who may only read a source connects nothing to it");
         assert_eq!(trail(&none), [json!(null); 0]);

@@ -213,7 +213,7 @@ fn no_column_holds_a_secret_in_clear() {
         let token = bed.store.create_token(&BY, id, "ci").expect("makes a token").token;
         let once = domicile_control::Once { key: "k".to_owned(), request: [1; 32] };
         bed.store
-            .change_once(&BY, &once, |_| Ok::<_, ControlError>((201, token.clone().into_bytes())))
+            .change(&BY, |change| change.once(&once, |_| Ok::<_, ControlError>((201, token.clone().into_bytes()))))
             .expect("keeps an answer");
         bed.store.change(&BY, |change| change.create_thing(id, None, warehouse("w"))).expect("makes a thing");
         nowhere_in_clear(&bed, "correct-horse");

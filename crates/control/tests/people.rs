@@ -53,7 +53,8 @@ impl Bed {
     }
 
     pub fn session(&self, user: &UserRecord) -> String {
-        self.change(|change| change.open_session(&user.id, "password")).expect("opens a session")
+        let open = |change: &mut Change<'_>| change.open_session(&change.user(&user.id)?, "password");
+        self.change(open).expect("opens a session")
     }
 
     pub fn is_open(&self, session: &str) -> bool {
@@ -265,6 +266,11 @@ fn an_account_can_end_sessions_that_are_idle() {
         let anna = bed.person("anna@example.com", &owner());
         let session = bed.session(&anna);
         bed.home.shell("UPDATE sessions SET seen_at = seen_at - 1200000").expect("20 minutes pass");
+        bed.change(|_| {
+            assert!(bed.is_open(&session), "who reads waits for nobody who changes the store");
+            Ok(())
+        })
+        .expect("changes nothing");
         assert!(bed.is_open(&session), "no limit; and now it was seen");
         bed.change(|change| change.set_idle_limit(&bed.account(), Some(15))).expect("set");
         assert!(bed.is_open(&session));
@@ -353,14 +359,43 @@ fn a_token_never_outlives_the_one_that_made_it() {
         let again = bed.change(|change| change.revoke_token(bed.id(), &third.id));
         assert!(is_absent(again, Resource::Token));
         assert_eq!(bed.trail().matches("Token Revoked").count(), 7);
-        // In a workspace that was made with it too; and one that is replaced by what it made, alone.
-        let other = bed.store.create_workspace(&BY, "other", "Other").expect("another workspace");
+        // One that is replaced by what it made ends alone. What a thief made ends also where that was done in between.
         let next = made_by(&actor(&beside), None);
-        let theirs = bed.store.create_token(&actor(&next), &other.id, "t").expect("a token");
-        bed.change(|change| change.revoke_token_alone(bed.id(), &beside.id)).expect("revoked");
-        assert!(!holds(&beside) && holds(&next) && holds(&theirs));
-        bed.change(|change| change.revoke_token(bed.id(), &next.id)).expect("revoked");
-        assert!(!holds(&next) && !holds(&theirs));
+        let last = made_by(&actor(&next), None);
+        bed.change(|change| change.revoke_token_alone(bed.id(), &next.id)).expect("revoked");
+        assert!(holds(&beside) && !holds(&next) && holds(&last));
+        bed.change(|change| change.revoke_token(bed.id(), &beside.id)).expect("revoked");
+        assert!(!holds(&last), "its maker's maker was ended");
+    });
+}
+
+#[test]
+fn the_first_token_of_a_workspace_is_its_own_and_not_its_makers() {
+    each(|bed| {
+        let now = bed.store.view(|view| Ok::<_, ControlError>(view.now())).expect("reads");
+        let new = NewToken { expires_at: Some(now.plus(3_600_000)), ..NewToken::new("t") };
+        let maker = bed.change(|change| change.create_token(bed.id(), &new, &owner())).expect("a token");
+        let by = Actor::Token { id: maker.id.clone(), name: "t".to_owned() };
+        let other = bed.store.create_workspace(&by, "other", "Other").expect("another workspace");
+        let theirs = bed.store.create_token(&by, &other.id, "first").expect("its first token");
+        assert_eq!(theirs.expires_at, None, "not the maker's end");
+        bed.change(|change| change.revoke_token(bed.id(), &maker.id)).expect("revoked");
+        assert!(bed.store.scope_of_token(&theirs.token).expect("looks").is_some());
+    });
+}
+
+#[test]
+fn what_changed_since_a_sign_in_was_checked_opens_no_session() {
+    each(|bed| {
+        let anna = bed.person("anna@example.com", &owner());
+        let sign_in = || bed.store.user_with_password("anna@example.com", PASSWORD).expect("looks").expect("right");
+        let open = |user: &UserRecord, how: &str| bed.change(|change| change.open_session(user, how));
+        let checked = sign_in();
+        open(&checked, "password").expect("nothing has changed");
+        let hash = bed.store.hash_password("another horse battery", "anna@example.com", "Anna").expect("good");
+        bed.change(|change| change.set_password(&anna.id, &hash, false)).expect("changed");
+        assert!(is_refused(open(&checked, "password")), "the password that was checked is one no more");
+        assert!(is_absent(open(&checked, "no-such-provider"), Resource::IdentityProvider));
     });
 }
 

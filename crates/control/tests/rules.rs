@@ -246,6 +246,23 @@ fn a_region_that_needs_a_plan_takes_only_accounts_that_are_entitled_to_it() {
 }
 
 #[test]
+fn a_workspace_on_a_greater_plan_may_be_where_a_lesser_one_is_needed() {
+    let team = domicile_region::Region { plan: Some("team".to_owned()), ..region("ch-north") };
+    for home in Home::each(&team) {
+        let store = home.open().expect("opens");
+        let new = NewAccount { name: "Acme".to_owned(), plan: "business".to_owned() };
+        let account = store.change::<_, ControlError>(&BY, |change| change.create_account(&new)).expect("made").id;
+        let grant = |change: &mut domicile_control::Change<'_>| change.grant_entitlement(&account, "team", "contract");
+        store.change::<_, ControlError>(&BY, grant).expect("grants it");
+        for (plan, is_taken) in [("free", false), ("team", true), ("business", true)] {
+            let new = NewWorkspace { slug: plan.to_owned(), name: "W".to_owned(), plan: Some(plan.to_owned()) };
+            let made = store.change(&BY, |change| change.create_workspace(&account, &new));
+            assert_eq!(made.is_ok(), is_taken, "{made:?}");
+        }
+    }
+}
+
+#[test]
 fn a_workspace_is_on_a_plan_that_there_is_and_on_at_most_the_accounts() {
     each(|bed| {
         for (of, wanted, is_on) in [

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const REGION_FILE: &str = "region.key";
-/// The highest generation that was ever given to each workspace, a line each: `WORKSPACE GENERATION`.
+/// The highest generation that was ever given to each workspace: one line, `WORKSPACE:GENERATION,…` and check digits.
 const GENERATIONS_FILE: &str = "generations";
+const GENERATIONS_WORD: &str = "domicile-generations-1";
 const REGION_WORD: &str = "domicile-region-key-1";
 const DATA_WORD: &str = "domicile-data-key-1";
 const NONCE_BYTES: usize = 12;
@@ -81,7 +82,8 @@ impl Keyring {
             bytes
         };
         let region_key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &region_bytes).map_err(|_| KeyError::Crypto)?);
-        let mut data = Data { given: read_generations(world, folder)?, ..Data::default() };
+        let is_needed = entries.iter().any(|entry| data_file_id(&entry.name).is_some());
+        let mut data = Data { given: read_generations(world, folder, is_needed)?, ..Data::default() };
         for entry in entries {
             let Some(id) = data_file_id(&entry.name) else { continue };
             let file = folder.join(&entry.name);
@@ -143,7 +145,9 @@ impl Keyring {
 
     fn write_generations(&self, given: &BTreeMap<u32, u32>) -> Result<(), KeyError> {
         let file = self.inner.folder.join(GENERATIONS_FILE);
-        let text: String = given.iter().map(|(workspace, generation)| format!("{workspace} {generation}\n")).collect();
+        let all: Vec<_> = given.iter().map(|(workspace, generation)| format!("{workspace}:{generation}")).collect();
+        let all = all.join(",");
+        let text = format!("{GENERATIONS_WORD} {all} {}\n", check_digits(all.as_bytes()));
         write_whole(self.inner.world.disk.as_ref(), &file, text.as_bytes()).map_err(|e| io_error(&file, e))
     }
 
@@ -185,20 +189,26 @@ impl Keyring {
     }
 }
 
-fn read_generations(world: &World, folder: &Path) -> Result<BTreeMap<u32, u32>, KeyError> {
+/// `is_needed`: there are data keys, and so there has to be a note of their generations.
+fn read_generations(world: &World, folder: &Path, is_needed: bool) -> Result<BTreeMap<u32, u32>, KeyError> {
     let file = folder.join(GENERATIONS_FILE);
+    let damaged = |what| KeyError::Damaged { file: file.display().to_string(), what };
     if !world.disk.exists(&file) {
-        return Ok(BTreeMap::new());
+        return if is_needed { Err(damaged("it is missing")) } else { Ok(BTreeMap::new()) };
     }
     let bytes = world.disk.read(&file).map_err(|e| io_error(&file, e))?;
-    let lines = std::str::from_utf8(&bytes).ok().and_then(|text| {
-        let line = |line: &str| {
-            let (workspace, generation) = line.split_once(' ')?;
-            Some((workspace.parse().ok()?, generation.parse().ok()?))
-        };
-        text.lines().map(line).collect()
-    });
-    lines.ok_or(KeyError::Damaged { file: file.display().to_string(), what: "not a list of generations" })
+    let line = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n')).ok_or(damaged("cut short"))?;
+    let [GENERATIONS_WORD, all, check] = line.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(damaged("not a list of generations"));
+    };
+    if check_digits(all.as_bytes()) != check {
+        return Err(damaged("the check digits do not fit"));
+    }
+    let one = |one: &str| {
+        let (workspace, generation) = one.split_once(':')?;
+        Some((workspace.parse().ok()?, generation.parse().ok()?))
+    };
+    all.split(',').map(one).collect::<Option<_>>().ok_or(damaged("not a list of generations"))
 }
 
 fn open_with(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
@@ -286,8 +296,17 @@ mod tests {
         let second = again.newest(3).expect("makes another");
         assert_eq!((first.generation, second.generation), (1, 2));
         assert!(again.frame_key(first, &[7; 16]).expect("looks").is_none(), "what it sealed reads as destroyed");
-        std::fs::write(dir.path().join("generations"), "3 x\n").expect("damages");
-        assert!(matches!(Keyring::open(&world, dir.path()), Err(KeyError::Damaged { .. })));
+        let generations = dir.path().join("generations");
+        let good = std::fs::read_to_string(&generations).expect("reads");
+        for bad in ["", "3 2\n", &good[..good.len() - 1], &good.replace("3:2", "3:1"), &good.replace("3:2", "4:2")] {
+            std::fs::write(&generations, bad).expect("damages");
+            assert!(matches!(Keyring::open(&world, dir.path()), Err(KeyError::Damaged { .. })), "{bad:?}");
+        }
+        std::fs::remove_file(&generations).expect("removes");
+        assert!(
+            matches!(Keyring::open(&world, dir.path()), Err(KeyError::Damaged { .. })),
+            "there are keys without it"
+        );
     }
 
     #[test]

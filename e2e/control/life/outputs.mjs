@@ -188,7 +188,11 @@ export async function warehouses(w) {
   })
   await w.step('a warehouse is changed', async () => {
     const { warehouse: changed } = await w.data(() =>
-      api.updateWarehouse(w.books.id, { name: 'More books', settings: { hostname: 'db2.example.com' } }),
+      // A password goes to no server that it was not given for.
+      api.updateWarehouse(w.books.id, {
+        name: 'More books',
+        settings: { hostname: 'db2.example.com', password: SECRET },
+      }),
     )
     assert.equal(changed.settings.hostname, 'db2.example.com')
     assert.equal(changed.settings.database, 'books')

@@ -112,7 +112,7 @@ fn cases(whole: &Files) -> Result<Vec<(String, Change, Vec<String>)>, String> {
         }
         let key = whole.in_folder(&format!("cells/{region}/keys"), ".key");
         let key = key.iter().find(|file| file.to_string_lossy().contains("data-")).ok_or("no data key")?;
-        case("a bit flipped", Change::Flip { file: key.to_path_buf(), at: 40 }, key, "region key does not open it");
+        case("a bit flipped", Change::Flip { file: key.to_path_buf(), at: 40 }, key, "not a key file of this folder");
         let keys = Path::new("cells").join(region).join("keys");
         let region_key = keys.join("region.key");
         case("gone", Change::Remove { file: region_key.clone() }, &region_key, "missing");

@@ -126,6 +126,8 @@ pub(crate) enum Run {
     View(ViewFn),
     /// One transaction: all of it is done, or nothing.
     Change(ChangeFn),
+    /// One transaction that is answered and then rolled back: what a change would do.
+    Rehearsal(ChangeFn),
     /// Waits for something else than the store: logs, a partner, a stream.
     Wait(WaitFn),
 }
@@ -293,6 +295,10 @@ impl Operation {
 
     pub const fn change(self, run: ChangeFn) -> Self {
         Self { run: Run::Change(run), ..self }
+    }
+
+    pub const fn rehearse(self, run: ChangeFn) -> Self {
+        Self { run: Run::Rehearsal(run), ..self }
     }
 
     pub const fn wait(self, run: WaitFn) -> Self {

@@ -5,7 +5,8 @@
 //!              401       429      403        413            400, 422            403, 404, 409, 412
 //! ```
 //!
-//! The caller's roles are checked inside the transaction that does the work, so that a role taken away meanwhile counts.
+//! The caller's roles are checked inside the transaction that does the work, so that a role taken away meanwhile counts;
+//! what waits for something else than the store is checked before it waits.
 
 use super::ask::{Ask, Caller};
 use super::operation::{Answer, Answered, ChangeFn, Group, Needs, Of, Operation, Run, Verb};
@@ -18,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, extract::State};
 use bytes::Bytes;
-use domicile_control::{Answered as Kept, Area, LabelValue, Level, Resource, Scope, View};
+use domicile_control::{Answered as Kept, Area, ControlError, LabelValue, Level, Resource, Scope, View};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -95,6 +96,10 @@ async fn serve(
             Ok(answered(operation, answer))
         }
         Run::Change(run) => cell.blocking(move |cell| change(operation, cell, ask, run)).await,
+        Run::Rehearsal(run) => {
+            let answer = cell.blocking(move |cell| rehearse(operation, cell, ask, run)).await?;
+            Ok(answered(operation, answer))
+        }
         Run::Wait(run) => {
             let ask = cell
                 .blocking(move |cell| {
@@ -128,6 +133,32 @@ fn change(operation: &'static Operation, cell: &Cell, mut ask: Ask, run: ChangeF
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// How a rehearsal ends: an error is how a change is given up.
+enum Ended {
+    Rehearsed(Answer),
+    Failed(ApiError),
+}
+
+impl From<ControlError> for Ended {
+    fn from(error: ControlError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+fn rehearse(operation: &Operation, cell: &Cell, mut ask: Ask, run: ChangeFn) -> Result<Answer, ApiError> {
+    let by = ask.caller.scope.actor.clone();
+    let ended = cell.control.change(&by, |change| {
+        authorize(operation, change, &mut ask).map_err(Ended::Failed)?;
+        let answer = run(change, cell, &ask).map_err(Ended::Failed)?;
+        Err::<(), _>(Ended::Rehearsed(answer))
+    });
+    match ended {
+        Err(Ended::Rehearsed(answer)) => Ok(answer),
+        Err(Ended::Failed(error)) => Err(error),
+        Ok(()) => Err(ApiError::internal()),
+    }
 }
 
 fn answered(operation: &Operation, answer: Answer) -> Response {

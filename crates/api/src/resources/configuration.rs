@@ -1,19 +1,13 @@
 //! Configuration as code: a workspace as one document, what applying it would change, and applying it.
 
-use crate::answer::{self, ApiError};
+use crate::answer::ApiError;
 use crate::cell::Cell;
 use crate::contract::{
     Answer, Ask, ID, NAME, Needs, Object, Operation, Schema, any_text, get, list, may, need, post, text,
 };
-use axum::response::{IntoResponse, Response};
-use domicile_control::{
-    ApplyConfiguration, Change, ConfigurationError, ConfigurationFault, ControlError, FaultKind, Plan, View,
-};
-use futures::FutureExt;
-use http::{HeaderValue, header};
+use domicile_control::{ApplyConfiguration, Change, ConfigurationError, ConfigurationFault, FaultKind, Plan, View};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// As many as a workspace file of the command line has.
 const DOCUMENT_BYTES_MAX: usize = 20 << 20;
@@ -91,7 +85,8 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         .body(&ASKED)
         .body_bytes_max(DOCUMENT_BYTES_MAX)
         .data(&PLANNED)
-        .wait(|cell, ask| plan(cell, ask).boxed()),
+        .per_minute(120)
+        .rehearse(plan),
     post(
         "applyConfiguration",
         "/configuration/apply",
@@ -101,6 +96,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     .body(&ASKED)
     .body_bytes_max(DOCUMENT_BYTES_MAX)
     .guarded()
+    .per_minute(120)
     .data(&PLANNED)
     .change(apply),
 ];
@@ -113,40 +109,10 @@ fn export(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     Ok(Answer { data, version: Some(version) })
 }
 
-/// Why a dry run ends: with its plan, or with what is wrong.
-enum Ended {
-    Planned(Plan),
-    Failed(ApiError),
-}
-
-impl From<ControlError> for Ended {
-    fn from(error: ControlError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-async fn plan(cell: Arc<Cell>, ask: Ask) -> Result<Response, ApiError> {
-    let plan = cell
-        .blocking(move |cell| {
-            let by = ask.caller.scope.actor.clone();
-            // The change is made and rolled back: an error is how a change is given up.
-            let ended = cell.control.change(&by, |change| match run(change, cell, &ask, None) {
-                Ok(plan) => Err::<(), _>(Ended::Planned(plan)),
-                Err(error) => Err(Ended::Failed(error)),
-            });
-            match ended {
-                Err(Ended::Planned(plan)) => Ok(plan),
-                Err(Ended::Failed(error)) => Err(error),
-                Ok(()) => Err(ApiError::internal()),
-            }
-        })
-        .await?;
-    let tag = HeaderValue::try_from(format!("\"{}\"", plan.version));
-    let mut response = answer::data(json!({ "plan": plan })).into_response();
-    if let Ok(tag) = tag {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
+fn plan(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
+    let plan = run(change, cell, ask, None)?;
+    let version = Some(plan.version);
+    Ok(Answer { data: json!({ "plan": plan }), version })
 }
 
 fn apply(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {

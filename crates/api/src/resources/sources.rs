@@ -15,6 +15,7 @@ use domicile_control::{
 use domicile_region::PointName;
 use domicile_workspace::{RateLimit, SourceId};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Enough for every device of the largest sites; a source that needs more has no limit.
 const RATE_MAX: i64 = 1_000_000;
@@ -197,21 +198,22 @@ fn id_of(ask: &Ask) -> SourceId {
 }
 
 fn list_sources(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let page = reached(view, ask)?;
+    let (page, labels) = reached(view, ask)?;
     let pagination = ask.page.told(&page);
-    let labels = view.labels_of_sources(ask.caller.workspace())?;
     let labels = |source: &SourceRecord| labels.get(source.id.as_str()).map_or(&[][..], Vec::as_slice);
     let sources: Vec<_> = page.rows.iter().map(|source| shown_with(ask, source, labels(source))).collect();
     Ok(Answer::of(json!({ "sources": sources, "pagination": pagination })))
 }
 
-/// The page of the sources that the caller's roles reach. Whoever reaches only some has them all looked through: such a
+/// The page of the sources that the caller's roles reach, and the labels of these at least. Whoever reaches only some has them all looked through: such a
 /// list has no index.
-fn reached(view: &View<'_>, ask: &Ask) -> Result<Listed<SourceRecord>, ApiError> {
+fn reached(view: &View<'_>, ask: &Ask) -> Result<(Listed<SourceRecord>, Labels), ApiError> {
     let workspace = ask.caller.workspace();
     let reach = ask.caller.grants().reach(Area::Source, Level::Read);
     if reach.is_whole() {
-        return Ok(view.sources(workspace, &ask.page.page())?);
+        let page = view.sources(workspace, &ask.page.page())?;
+        let labels = view.labels_on_page(workspace, &page.rows)?;
+        return Ok((page, labels));
     }
     let labels = view.labels_of_sources(workspace)?;
     let (mut own, mut page) = (Vec::new(), Page::first(Page::COUNT_MAX));
@@ -224,10 +226,13 @@ fn reached(view: &View<'_>, ask: &Ask) -> Result<Listed<SourceRecord>, ApiError>
         }
         match listed.last.filter(|_| listed.has_after) {
             Some(last) => page = Page::after(last, Page::COUNT_MAX),
-            None => return Ok(ask.page.page().of(own)),
+            None => return Ok((ask.page.page().of(own), labels)),
         }
     }
 }
+
+/// Labels by the ids of the sources that carry them.
+type Labels = HashMap<String, Vec<LabelValue>>;
 
 fn get_source(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let source = view.source(ask.caller.workspace(), &id_of(ask))?;

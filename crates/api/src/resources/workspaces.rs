@@ -49,8 +49,9 @@ static MADE: Object = Object {
     name: "",
     fields: &[
         need("workspace", Schema::Object(&WORKSPACE)),
-        need("token", Schema::Object(&FIRST_TOKEN))
-            .about("An owner's token of the new workspace. It is shown only here."),
+        need("token", Schema::Object(&FIRST_TOKEN)).about(
+            "An owner's token of the new workspace, without an end: it outlives the caller's. It is shown only here.",
+        ),
     ],
 };
 static MANY: Object =
@@ -122,7 +123,8 @@ fn create(change: &mut Change<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, Api
     Ok(Answer { data, version })
 }
 
-/// An owner's token of a workspace that was just made: without one nobody could ask anything of it.
+/// An owner's token of a workspace that was just made: without one nobody could ask anything of it. It is the new
+/// workspace's own: it has no end, and does not end with the token that made the workspace.
 pub(crate) fn first_token(change: &mut Change<'_>, workspace: &WorkspaceId) -> Result<Value, ApiError> {
     let made = change.create_token(workspace, &NewToken::new("first"), &Grants::owner())?;
     Ok(json!({ "id": made.id, "token": made.token }))

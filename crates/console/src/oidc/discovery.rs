@@ -5,7 +5,7 @@
 //! - A document counts only when it names the very issuer that it was asked of.
 
 use super::id_token::KeySet;
-use super::{Fetch, Fetched, OidcError, Provider, unreachable, untrusted};
+use super::{Fetch, Fetched, OidcError, Provider, unreachable};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,7 +68,7 @@ impl Providers {
             return Ok(Arc::clone(found));
         }
         if !is_allowed(&provider.issuer, &provider.issuer) {
-            return untrusted("the issuer is no https address");
+            return Err(OidcError::Untrusted("the issuer is no https address"));
         }
         let url = format!("{}/.well-known/openid-configuration", provider.issuer.trim_end_matches('/'));
         let document = document(fetch, provider, &url).await?;
@@ -132,7 +132,7 @@ async fn document(fetch: &dyn Fetch, provider: &Provider, url: &str) -> Result<V
 impl Discovered {
     fn read(document: &Value, issuer: &str) -> Result<Self, OidcError> {
         if document["issuer"].as_str() != Some(issuer) {
-            return untrusted("the discovery document is of another issuer");
+            return Err(OidcError::Untrusted("the discovery document is of another issuer"));
         }
         let address = |name: &str| document[name].as_str().filter(|url| is_allowed(url, issuer)).map(str::to_owned);
         let needed = |name: &str| {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 const ISSUER: &str = "https://id.example.com";
 const ANSWER_URL: &str = "https://eu1.example.com/sign-in/oidc/p1/answer";
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1));
 
 // Made once: RSA keys take a while.
 static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"));
@@ -143,7 +144,7 @@ impl Bed {
     }
 
     async fn begin(&self) -> (HashMap<String, String>, String) {
-        let begun = self.oidc.begin(&self.provider, ANSWER_URL).await.expect("begun");
+        let begun = self.oidc.begin(&self.provider, ANSWER_URL, CLIENT).await.expect("begun");
         let url = url::Url::parse(&begun.url).expect("an address");
         (url.query_pairs().into_owned().collect(), begun.cookie)
     }
@@ -176,12 +177,8 @@ async fn somebody_signs_in() {
         assert_eq!(asked[name], value, "{name}");
     }
     let anna = bed.sign_in(|nonce| signed(&Bed::claims(nonce))).await.expect("signed in");
-    let expected = Identity {
-        issuer: ISSUER.to_owned(),
-        subject: "u-17".to_owned(),
-        email: "Anna@Example.com".to_owned(),
-        name: "Anna Keller".to_owned(),
-    };
+    let expected =
+        Identity { subject: "u-17".to_owned(), email: "Anna@Example.com".to_owned(), name: "Anna Keller".to_owned() };
     assert_eq!(anna, expected);
     let asked = bed.remote.asked.lock().expect("no panic").clone();
     let post = asked.iter().find(|asked| asked.starts_with("POST")).expect("the code was given");
@@ -376,6 +373,25 @@ async fn a_provider_that_says_no_or_says_it_twice_signs_nobody_in() {
 }
 
 #[tokio::test]
+async fn a_ticket_is_used_up_by_a_code_alone_and_a_network_begins_so_many() {
+    let bed = Bed::new();
+    let (asked, cookie) = bed.begin().await;
+    for query in ["", "error=access_denied", "code="] {
+        let found = bed.finish(&format!("{query}&state={}", asked["state"]), Some(&cookie)).await;
+        assert_eq!(found, Err(OidcError::Declined), "{query}");
+    }
+    let token = signed(&Bed::claims(&asked["nonce"]));
+    bed.remote.put("https://id.example.com/token", 200, json!({"id_token": token}));
+    bed.finish(&format!("code=c1&state={}", asked["state"]), Some(&cookie)).await.expect("nothing was used up");
+    for _ in 1..60 {
+        bed.begin().await;
+    }
+    let begin = async |client| bed.oidc.begin(&bed.provider, ANSWER_URL, client).await.map(|_| ());
+    assert_eq!(begin(CLIENT).await, Err(OidcError::TooMany));
+    assert_eq!(begin(IpAddr::from([198, 51, 100, 2])).await, Ok(()), "others begin all the same");
+}
+
+#[tokio::test]
 async fn keys_are_asked_for_again_when_one_is_new_and_not_for_ever() {
     let bed = Bed::new();
     bed.sign_in(|nonce| signed(&Bed::claims(nonce))).await.expect("signed in");
@@ -435,7 +451,7 @@ async fn a_discovery_document_is_believed_only_where_it_may_be() {
         let mut document = discovery();
         document[field] = value;
         bed.remote.put("https://id.example.com/.well-known/openid-configuration", 200, document);
-        let found = bed.oidc.begin(&bed.provider, ANSWER_URL).await.map(|begun| begun.url);
+        let found = bed.oidc.begin(&bed.provider, ANSWER_URL, CLIENT).await.map(|begun| begun.url);
         assert!(matches!(found, Err(OidcError::Untrusted(_))), "{what}: {found:?}");
     }
     for (status, body, expected) in [
@@ -444,7 +460,7 @@ async fn a_discovery_document_is_believed_only_where_it_may_be() {
         (500, discovery().to_string(), OidcError::Unreachable),
     ] {
         bed.remote.put("https://id.example.com/.well-known/openid-configuration", status, body);
-        assert_eq!(bed.oidc.begin(&bed.provider, ANSWER_URL).await.err(), Some(expected));
+        assert_eq!(bed.oidc.begin(&bed.provider, ANSWER_URL, CLIENT).await.err(), Some(expected));
     }
 }
 

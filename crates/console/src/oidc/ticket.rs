@@ -1,7 +1,7 @@
 //! Tickets: what a browser keeps of a sign-in under way, so that the answer counts there and nowhere else.
 //!
 //! A ticket is a cookie, signed with a key of this process: after a restart, a sign-in that was under way begins again.
-//! Which ones were used is kept until they run out.
+//! Which ones came back with a code is kept until they run out.
 
 use aws_lc_rs::{digest, hmac};
 use data_encoding::BASE64URL_NOPAD;

@@ -5,7 +5,8 @@
 //!        ◄─ done ──┘
 //! ```
 //!
-//! - Each of a store's connections, one that changes it and up to four that read, has its thread. It connects when a transaction begins and there is no connection.
+//! - Each of a store's connections (one that changes it, one that follows, up to four that read) has its thread. It
+//!   connects when a transaction begins and there is no connection.
 //! - A connection that is lost takes its transaction with it: nothing of it holds, and the error
 //!   [passes](crate::StoreError::passes). Only a commit whose answer is lost may have happened; it is whole then too, and
 //!   [`Store::follow`](crate::Store::follow) brings it in.
@@ -22,6 +23,7 @@ use domicile_workspace::WorkspaceId;
 use domicile_world::World;
 use futures::StreamExt;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -53,7 +55,7 @@ pub(crate) fn open(world: &World, url: &PostgresUrl, border: &Border, region: &R
         Server { world: world.clone(), url: url.clone(), border: border.clone(), schema, region: region.clone() };
     let writer = Thread::start(server.clone()).map_err(|e| StoreError::sql(&at, "start a thread", e))?;
     let reader = move || -> Result<Box<dyn Connection>, DbError> { Ok(Box::new(Thread::start(server.clone())?)) };
-    Ok(Database::new(Engine::Postgres, at, Box::new(writer), Box::new(reader)))
+    Ok(Database::new(Engine::Postgres, at, Box::new(writer), Arc::new(reader)))
 }
 
 /// One connection, as its callers see it.
@@ -129,6 +131,11 @@ impl Connection for Thread {
     fn batch(&self, sql: &str) -> Result<(), DbError> {
         self.ask(Job::Batch(sql.to_owned())).map(drop)
     }
+
+    fn is_broken(&self) -> bool {
+        // Its thread has ended: nobody takes jobs any more.
+        self.jobs.is_closed()
+    }
 }
 
 #[derive(Clone)]
@@ -163,7 +170,7 @@ struct Worker {
 impl Worker {
     async fn work(mut self, mut jobs: UnboundedReceiver<(Job, SyncSender<Result<Done, DbError>>)>) {
         while let Some((job, done)) = jobs.recv().await {
-            let clock = std::sync::Arc::clone(&self.server.world.clock);
+            let clock = Arc::clone(&self.server.world.clock);
             let answer = tokio::select! {
                 biased;
                 answer = self.answer(job) => answer,

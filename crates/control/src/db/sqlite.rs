@@ -9,6 +9,7 @@ use domicile_world::World;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one program waits for another that holds the file (a backup, a shell).
@@ -36,7 +37,7 @@ pub(crate) fn open(world: &World, path: &Path) -> Result<Database, StoreError> {
         reader.0.pragma_update(None, "query_only", true).map_err(fault)?;
         Ok(Box::new(reader))
     };
-    Ok(Database::new(Engine::Sqlite, at, Box::new(writer), Box::new(reader)))
+    Ok(Database::new(Engine::Sqlite, at, Box::new(writer), Arc::new(reader)))
 }
 
 /// Whether what lies at `path` can be a control store: a first look, which opens and changes nothing.
@@ -220,7 +221,8 @@ fn fault(error: rusqlite::Error) -> DbError {
     let fault = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Fault::NotADatabase,
         Some(ErrorCode::DatabaseCorrupt) => Fault::Damaged,
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Passes,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Busy,
+        Some(ErrorCode::DiskFull) => Fault::Passes,
         _ => Fault::Lasts,
     };
     DbError::new(Engine::Sqlite, fault, error.to_string())

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Filters of one destination.
-pub const FILTERS_MAX: usize = 10;
+const FILTERS_MAX: usize = 10;
 /// Bytes of an expression that is evaluated for every event.
 const CONDITION_BYTES_MAX: usize = 5 * 1024;
 /// Characters of a title, as in Segment.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// Functions of one workspace.
-pub const FUNCTIONS_MAX: u64 = 100;
+const FUNCTIONS_MAX: u64 = 100;
 /// Bytes of a function's code.
 pub const CODE_BYTES_MAX: usize = 100 * 1024;
 /// Settings of one function.

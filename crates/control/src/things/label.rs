@@ -9,6 +9,7 @@ use crate::change::Change;
 use crate::db::values;
 use crate::page::Page;
 use crate::role::{Grant, Held, LabelValue};
+use crate::source::SourceRecord;
 use crate::thing::{Kept, Thing};
 use crate::view::View;
 use crate::{ControlError, Resource};
@@ -18,9 +19,9 @@ use serde_json::json;
 use std::collections::HashMap;
 
 /// What every workspace has; they can't be deleted.
-pub const BUILT_IN_LABELS: [(&str, &str); 2] = [("environment", "dev"), ("environment", "prod")];
+pub(crate) const BUILT_IN_LABELS: [(&str, &str); 2] = [("environment", "dev"), ("environment", "prod")];
 /// Keys beside `environment`.
-pub const LABEL_KEYS_MAX: usize = 5;
+const LABEL_KEYS_MAX: usize = 5;
 /// Labels that a workspace makes.
 const LABELS_MAX: u64 = 500;
 /// Characters of a key, and of a value.
@@ -85,6 +86,16 @@ fn read_link(text: &str) -> Option<LabelValue> {
     Some(LabelValue { key: key.to_owned(), value: value.to_owned() })
 }
 
+fn by_source(found: Vec<(String, String)>) -> HashMap<String, Vec<LabelValue>> {
+    let mut labels: HashMap<String, Vec<LabelValue>> = HashMap::new();
+    for (source, text) in found {
+        labels.entry(source).or_default().extend(read_link(&text));
+    }
+    // Not the database's order, as in `labels_of`.
+    labels.values_mut().for_each(|labels| labels.sort());
+    labels
+}
+
 impl View<'_> {
     /// All labels of a workspace: those that every workspace has, then its own, oldest first.
     pub fn labels(&self, workspace: &WorkspaceId) -> Result<Vec<Label>, ControlError> {
@@ -125,11 +136,26 @@ impl View<'_> {
             values![self.workspace_number(workspace)?, LINK],
             |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)),
         )?;
-        let mut labels: HashMap<String, Vec<LabelValue>> = HashMap::new();
-        for (source, text) in found {
-            labels.entry(source).or_default().extend(read_link(&text));
-        }
-        Ok(labels)
+        Ok(by_source(found))
+    }
+
+    /// As [`Self::labels_of_sources`], of those that lie between the first and the last of a page's.
+    pub fn labels_on_page(
+        &self,
+        workspace: &WorkspaceId,
+        page: &[SourceRecord],
+    ) -> Result<HashMap<String, Vec<LabelValue>>, ControlError> {
+        let numbers = || page.iter().map(|source| source.number);
+        let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else { return Ok(HashMap::new()) };
+        let found = self.all(
+            "read the labels of a page's sources",
+            "SELECT l.a, l.b FROM sources s JOIN links l ON l.workspace = s.workspace AND l.a = s.id
+             WHERE s.workspace = ?1 AND l.kind = ?2 AND l.undone = 0 AND s.number >= ?3 AND s.number <= ?4
+             ORDER BY l.a, l.b",
+            values![self.workspace_number(workspace)?, LINK, first, last],
+            |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)),
+        )?;
+        Ok(by_source(found))
     }
 
     /// What keeps a label from being deleted, for people; `None` when nothing does.

@@ -14,13 +14,14 @@ pub(crate) mod tracking_plan;
 mod transformation;
 pub(crate) mod warehouse;
 
-pub use filter::{FILTERS_MAX, Filter, FilterAction, ready as filter_ready};
+pub use filter::{Filter, FilterAction, ready as filter_ready};
 pub use function::{
-    CODE_BYTES_MAX, Deployed, FUNCTIONS_MAX, Function, FunctionChange, FunctionKind, FunctionSetting, FunctionVersion,
-    NewFunction, SETTINGS_MAX, SettingKind,
+    CODE_BYTES_MAX, Deployed, Function, FunctionChange, FunctionKind, FunctionSetting, FunctionVersion, NewFunction,
+    SETTINGS_MAX, SettingKind,
 };
 pub use function_instance::{FunctionInstance, FunctionInstanceChange, NewFunctionInstance};
-pub use label::{BUILT_IN_LABELS, LABEL_KEYS_MAX, Label};
+pub(crate) use label::BUILT_IN_LABELS;
+pub use label::Label;
 pub use probe::{Probe, Tried};
 pub use regulation::{Regulation, RegulationType, SUBJECT_CHARS_MAX, SUBJECTS_MAX};
 pub use schema_settings::{OnTrackViolation, OnTraitViolation, SchemaSettings, TrackRules, TraitRules};

@@ -22,10 +22,10 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
 /// Plans of one workspace.
-pub const PLANS_MAX: u64 = 1_000;
+const PLANS_MAX: u64 = 1_000;
 /// Rules of one plan, and bytes of all of them as JSON: they are read and answered together.
 pub const RULES_MAX: usize = 2_000;
-pub const RULES_BYTES_MAX: usize = 4 << 20;
+const RULES_BYTES_MAX: usize = 4 << 20;
 /// The link from a plan to its sources.
 pub(crate) const LINK: &str = "tracking-plan-source";
 

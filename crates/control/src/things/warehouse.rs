@@ -23,6 +23,8 @@ use serde_json::{Map, Value, json};
 
 /// Warehouses of a workspace.
 const WAREHOUSES_MAX: u64 = 100;
+/// Sources that the audit trail names when all are connected; beside them it has their number.
+const NOTED_MAX: usize = 20;
 /// From a warehouse to a source; the link's body is a [`SyncSelection`].
 pub(crate) const LINK: &str = "warehouse-source";
 /// What says to whom a secret is sent, and as whom.
@@ -308,22 +310,21 @@ impl Change<'_> {
             |row| row.get(0),
         )?;
         let reach = grants.reach(Area::Source, Level::Admin);
-        if !reach.is_whole() {
-            let mut reached = Vec::new();
-            for id in ids {
-                if reach.covers(&id, &self.labels_of(workspace, &id)?) {
-                    reached.push(id);
-                }
+        if reach.is_whole() {
+            self.link_all_sources(workspace, LINK, &warehouse.id)?;
+        } else {
+            let labels = self.labels_of_sources(workspace)?;
+            ids.retain(|id| reach.covers(id, labels.get(id).map_or(&[], Vec::as_slice)));
+            for id in &ids {
+                self.link(workspace, LINK, (&warehouse.id, id), None)?;
             }
-            ids = reached;
         }
-        for id in &ids {
-            self.link(workspace, LINK, (&warehouse.id, id), None)?;
+        if ids.is_empty() {
+            return Ok(());
         }
-        match ids.is_empty() {
-            true => Ok(()),
-            false => self.note_warehouse(workspace, warehouse, json!({ "connectedSources": ids })),
-        }
+        let count = ids.len();
+        ids.truncate(NOTED_MAX);
+        self.note_warehouse(workspace, warehouse, json!({ "connected": count, "connectedSources": ids }))
     }
 
     /// Connects a source that was just made to the warehouses that `grants` may change.

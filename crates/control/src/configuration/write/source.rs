@@ -19,6 +19,7 @@ impl Writer<'_, '_> {
         let point = text(item, "ingestionRegion").map(PointName::new);
         let (name, enabled, strict) = (text(item, "name"), flag(item, "enabled"), flag(item, "strict"));
         let settings = map(item, "settings");
+        let keys = texts(item, "writeKeys");
         let record = match here {
             None => {
                 let new = NewSource {
@@ -32,7 +33,7 @@ impl Writer<'_, '_> {
                     rate_limit,
                     settings,
                 };
-                self.change.create_source(self.workspace, &new)?
+                self.new_source(&new, &keys)?
             }
             Some(here) => {
                 if here.fields.get("type") != Some(&Value::String(catalog)) {
@@ -50,28 +51,51 @@ impl Writer<'_, '_> {
                 self.change.update_source(self.workspace, &SourceId::new(here.id.as_str()), None, &to)?
             }
         };
-        let record = self.write_keys(item, here.is_none(), record)?;
+        let record = self.write_keys(&keys, record)?;
         let linked = self.links(item, here, &record)?;
         Ok((record.id.to_string(), present::source_fields(&record, &linked), Map::new()))
     }
 
-    /// Sees to it that the source has the keys that the document lists, switched on. A new source has only these.
-    fn write_keys(&mut self, item: &Item, is_new: bool, record: SourceRecord) -> Result<SourceRecord, ControlError> {
-        let Some(wanted) = item.fields.get("writeKeys").and_then(Value::as_array) else { return Ok(record) };
-        let wanted: Vec<&str> = wanted.iter().filter_map(Value::as_str).collect();
+    /// A source that is not here: one that was deleted, when a key says which, or a new one. It has no key yet when the
+    /// document lists some.
+    fn new_source(&mut self, new: &NewSource, keys: &[String]) -> Result<SourceRecord, ControlError> {
+        if keys.is_empty() {
+            return self.change.create_source(self.workspace, new);
+        }
+        let catalog = new.catalog.as_deref().unwrap_or(new.kind.as_str());
+        let Some(back) = self.change.restore_source(self.workspace, &new.slug, catalog, keys)? else {
+            return self.change.create_keyless_source(self.workspace, new);
+        };
+        let to = SourceChange {
+            slug: None,
+            name: Some(new.name.clone().unwrap_or_else(|| new.slug.clone())),
+            enabled: Some(new.enabled),
+            ingestion_region: new
+                .ingestion_region
+                .clone()
+                .or_else(|| self.change.region().ingest.first().map(|first| first.name.clone())),
+            strict: Some(new.strict),
+            rate_limit: Some(new.rate_limit),
+            settings: Some(new.settings.clone()),
+        };
+        self.change.update_source(self.workspace, &back.id, None, &to)
+    }
+
+    /// Sees to it that the source has the keys that the document lists, switched on.
+    fn write_keys(&mut self, wanted: &[String], record: SourceRecord) -> Result<SourceRecord, ControlError> {
         if wanted.is_empty() {
             return Ok(record);
         }
         let made = record.write_keys.clone();
-        for key in &wanted {
-            match made.iter().find(|made| made.key == **key) {
+        for key in wanted {
+            match made.iter().find(|made| made.key == *key) {
                 Some(_) => self.change.enable_write_key(self.workspace, &record.id, key, true)?,
                 None => self.change.keep_write_key(self.workspace, &record.id, key)?,
             };
         }
-        if is_new || self.prune {
+        if self.prune {
             // One that is switched off is in no document.
-            for key in made.iter().filter(|made| made.enabled && !wanted.contains(&made.key.as_str())) {
+            for key in made.iter().filter(|made| made.enabled && !wanted.contains(&made.key)) {
                 self.change.delete_write_key(self.workspace, &record.id, &key.key)?;
             }
         }

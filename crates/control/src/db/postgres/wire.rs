@@ -71,12 +71,11 @@ pub(super) fn error(error: tokio_postgres::Error) -> DbError {
     // Classes: 08 connection, 40 rolled back by the server, 53 out of room, 57 stopped by an operator or a time-out.
     let class_passes = ["08", "40", "53", "57"].iter().any(|class| code.code().starts_with(class));
     let passes = class_passes
-        || [
-            &SqlState::LOCK_NOT_AVAILABLE,
-            &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            &SqlState::READ_ONLY_SQL_TRANSACTION,
-        ]
-        .contains(&code);
-    let fault = if passes { Fault::Passes } else { Fault::Lasts };
+        || [&SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, &SqlState::READ_ONLY_SQL_TRANSACTION].contains(&code);
+    let fault = match passes {
+        _ if *code == SqlState::LOCK_NOT_AVAILABLE => Fault::Busy,
+        true => Fault::Passes,
+        false => Fault::Lasts,
+    };
     DbError::new(Engine::Postgres, fault, format!("{} ({})", told.message(), code.code()))
 }

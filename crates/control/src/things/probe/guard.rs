@@ -142,6 +142,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(body.len() + 4).expect("small").to_be_bytes();
@@ -184,9 +185,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_comes_after_the_sign_in_is_not_watched() {
+    /// What a client reads through a guard of a server that sends this, through a buffer of `size` bytes.
+    async fn read(server: &[u8], size: usize, is_encrypted: bool) -> (Vec<u8>, bool) {
+        let (client, mut far) = tokio::io::duplex(size);
+        let mut guard = Guard::new(client, is_encrypted);
+        let refused = guard.refused();
+        let mut got = Vec::new();
+        let send = async {
+            // Nobody reads on when it was refused.
+            drop(far.write_all(server).await);
+            drop(far);
+        };
+        let take = async {
+            let told = guard.read_to_end(&mut got).await;
+            drop(guard);
+            assert_eq!(told.is_err(), refused.get());
+        };
+        tokio::join!(send, take);
+        (got, refused.get())
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_sign_in_is_not_watched() {
         let all = [asks(0, b""), asks(3, b"")].concat();
-        assert!(passes(&all, 1));
+        for size in [1, 2, 5, 9, 1_000] {
+            assert_eq!(read(&all, size, false).await, (all.clone(), false), "in pieces of {size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_client_reads_all_before_a_request_for_the_password_and_nothing_of_its_number() {
+        let scram = asks(10, b"SCRAM-SHA-256\0\0");
+        let all = [&scram[..], &asks(3, b"")].concat();
+        for size in [1, 2, 5, 9] {
+            let (got, refused) = read(&all, size, false).await;
+            assert!(refused && all.starts_with(&got) && got.len() < all.len(), "{got:?} in pieces of {size}");
+            assert_eq!(read(&all, size, true).await, (all.clone(), false), "encrypted, in pieces of {size}");
+        }
     }
 }
