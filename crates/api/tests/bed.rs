@@ -1,5 +1,6 @@
 //! A running cell in a temporary folder, and the router over it.
 
+use crate::single::OneStep as _;
 use axum::Router;
 use axum::body::Body;
 use domicile_api::{Addresses, ArchiveView, Balance, BalanceKeeper, Cell, KeeperError, Limits};

@@ -1,6 +1,7 @@
 //! Live events and the life of an event.
 
 use crate::bed::{Bed, track};
+use crate::single::OneStep as _;
 use axum::body::Body;
 use bytes::Bytes;
 use domicile_api::LiveEvents;

@@ -3,6 +3,8 @@
 
 mod asks;
 mod bed;
+#[path = "../../control/tests/single.rs"]
+mod single;
 mod things;
 
 mod access;

@@ -1,6 +1,7 @@
 //! What pages show, and what they never let through.
 
 use crate::bed::Bed;
+use crate::single::OneStep as _;
 use axum::body::Body;
 use domicile_region::{RegionId, Topology};
 use http::{Request, StatusCode, header};

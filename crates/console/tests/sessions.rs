@@ -1,6 +1,7 @@
 //! Signing in and out.
 
 use crate::bed::Bed;
+use crate::single::OneStep as _;
 use axum::body::Body;
 use domicile_control::Actor;
 use http::{Request, StatusCode, header};

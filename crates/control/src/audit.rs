@@ -10,7 +10,7 @@ use crate::db::{DbError, Row, ToValue, Value as Column, values};
 use crate::id::sha256;
 use crate::page::{List, Listed, Page};
 use crate::view::View;
-use crate::{ControlError, Resource};
+use crate::{ControlError, Resource, Store};
 use data_encoding::HEXLOWER;
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
@@ -186,6 +186,13 @@ impl Change<'_> {
             seen_under
         ];
         self.run("note a view", INSERT, values).map(drop)
+    }
+}
+
+impl Store {
+    /// As [`Change::note_view`](crate::Change::note_view).
+    pub fn note_view(&self, by: &Actor, workspace: &WorkspaceId, what: &str, id: &str) -> Result<(), ControlError> {
+        self.change(by, |change| change.note_view(workspace, what, id))
     }
 }
 

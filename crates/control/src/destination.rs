@@ -21,7 +21,7 @@ const DESTINATIONS_MAX: u64 = 100;
 pub struct NewDestination {
     pub source: SourceId,
     /// The catalog's id or slug: `webhook`.
-    pub metadata_id: String,
+    pub catalog: String,
     /// `None`: the kind.
     pub name: Option<String>,
     pub enabled: bool,
@@ -71,7 +71,7 @@ impl Change<'_> {
         new: &NewDestination,
     ) -> Result<DestinationRecord, ControlError> {
         let source = self.source(workspace, &new.source)?;
-        let entry = catalog_entry(Kind::Destination, &new.metadata_id)?;
+        let entry = catalog_entry(Kind::Destination, &new.catalog)?;
         self.check_destination(entry, new.enabled)?;
         let count = self.count(
             "count destinations",

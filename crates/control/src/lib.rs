@@ -65,7 +65,6 @@ mod suppression;
 
 mod demo;
 mod depth;
-mod single;
 
 mod id;
 mod text;

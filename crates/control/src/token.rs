@@ -303,6 +303,11 @@ impl View<'_> {
 }
 
 impl Store {
+    /// As [`View::token_with_id`](crate::View::token_with_id).
+    pub fn token_with_id(&self, id: &str) -> Result<Option<Scope>, ControlError> {
+        self.view(|view| view.token_with_id(id))
+    }
+
     /// Whose token this is, with what it may do now; `None` for the token of nobody, also for one of another cell, one that
     /// has run out and one that was revoked. Notes its use now and then.
     pub fn scope_of_token(&self, bearer: &str) -> Result<Option<Scope>, ControlError> {

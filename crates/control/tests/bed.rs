@@ -1,6 +1,7 @@
 //! A store on each engine, for a region that exists only here.
 
 use crate::engine::Home;
+use crate::single::OneStep as _;
 use domicile_control::{Actor, NewSource, Store, StoreError};
 use domicile_region::{BorderPolicy, Country, CountrySet, IngestPoint, PointName, Region, RegionId};
 use domicile_workspace::{SourceKind, Workspace};

@@ -1,6 +1,7 @@
 //! What one caller can ask of a store, and that the others don't wait for it.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{
     Change, ControlError, Grants, LabelValue, NewDestination, NewSource, NewToken, NewWarehouse, Page, PlanKind,
     Resource, Rule, RuleKind, SourceChange, SourceRecord, Store, Thing, TrackingPlan,
@@ -257,7 +258,7 @@ fn of_many_sources_that_are_connected_at_once_the_trail_has_the_number_and_the_f
             let settings = json!({"hostname": "db.example", "port": 5432, "database": "d", "username": "u",
                                   "password": "p", "country": "CH"});
             let settings = settings.as_object().cloned().unwrap_or_default();
-            let new = NewWarehouse { metadata_id: "postgres".to_owned(), name: None, enabled: true, settings };
+            let new = NewWarehouse { catalog: "postgres".to_owned(), name: None, enabled: true, settings };
             let made = change.create_warehouse(id, &new)?;
             change.connect_all_sources(id, &made, &Grants::owner())?;
             change.sources_of_warehouse(id, &made.id)
@@ -347,7 +348,7 @@ fn settings_that_no_document_could_hold_are_refused() {
         let make = |settings| {
             let new = NewDestination {
                 source: source.id.clone(),
-                metadata_id: "amplitude".to_owned(),
+                catalog: "amplitude".to_owned(),
                 name: None,
                 enabled: false,
                 settings,

@@ -1,6 +1,7 @@
 //! Changes: whole or not at all, once, one after the other, and seen by every program on the store.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{Actor, ControlError, Once, SourceChange};
 use domicile_workspace::SourceId;
 

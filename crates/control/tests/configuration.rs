@@ -1,6 +1,7 @@
 //! Configuration as code: a workspace as a document, on each engine.
 
 use crate::bed::{BY, Bed, each};
+use crate::single::OneStep as _;
 use domicile_control::{
     Action, ApplyConfiguration, ConfigurationError, ConfigurationFault, ControlError, ExportedConfiguration, FaultKind,
     Plan,

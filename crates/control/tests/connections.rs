@@ -1,6 +1,7 @@
 //! Labels, and warehouses with what they are connected to: the rules that take more than one row.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{
     AuditFilter, Change, ControlError, Grant, Grants, Held, Label, LabelValue, NewWarehouse, Page, PlanKind, Role,
     SyncSelection, TrackingPlan, Warehouse, WarehouseChange,
@@ -20,7 +21,7 @@ fn new_warehouse() -> NewWarehouse {
     let settings = json!({"hostname": "db.example", "port": 5432, "database": "d", "username": "u",
                           "password": "geheim", "country": "CH"});
     let Value::Object(settings) = settings else { unreachable!("an object") };
-    NewWarehouse { metadata_id: "postgres".to_owned(), name: None, enabled: true, settings }
+    NewWarehouse { catalog: "postgres".to_owned(), name: None, enabled: true, settings }
 }
 
 fn warehouse(bed: &Bed, connect_sources: bool) -> String {

@@ -1,6 +1,7 @@
 //! What size costs. Prints figures; run it with `--release -- --ignored --nocapture`.
 
 use crate::bed::{BY, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{ControlError, Page};
 use std::time::Instant;
 

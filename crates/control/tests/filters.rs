@@ -1,6 +1,7 @@
 //! Filters on their way into the configuration's snapshot, on each engine.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{ControlError, Filter, FilterAction, NewDestination, Resource};
 use domicile_workspace::{Destination, DestinationId};
 use serde_json::json;
@@ -17,7 +18,7 @@ fn destination(bed: &Bed) -> Arc<Destination> {
     let settings = json!({ "url": "https://a.example/x" }).as_object().cloned().unwrap_or_default();
     let new = NewDestination {
         source: source.id.clone(),
-        metadata_id: "webhook".to_owned(),
+        catalog: "webhook".to_owned(),
         name: None,
         enabled: true,
         settings,

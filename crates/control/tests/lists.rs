@@ -1,6 +1,7 @@
 //! Pages of long lists, things and their links.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{AuditFilter, ControlError, Listed, NewDestination, Page, Resource, Thing};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -55,7 +56,7 @@ fn every_list_has_pages() {
             let settings = json!({ "url": format!("https://a.example/{n}"), "sharedSecret": "s" });
             let new = NewDestination {
                 source: source.id.clone(),
-                metadata_id: "webhook".to_owned(),
+                catalog: "webhook".to_owned(),
                 name: None,
                 enabled: true,
                 settings: settings.as_object().cloned().expect("an object"),
@@ -204,7 +205,7 @@ fn no_column_holds_a_secret_in_clear() {
         let settings = json!({ "url": "https://a.example", "sharedSecret": "correct-horse" });
         let new = NewDestination {
             source: source.id.clone(),
-            metadata_id: "webhook".to_owned(),
+            catalog: "webhook".to_owned(),
             name: None,
             enabled: true,
             settings: settings.as_object().cloned().expect("an object"),

@@ -13,6 +13,7 @@ mod lists;
 mod people;
 mod plans;
 mod rules;
+mod single;
 mod sources;
 mod suppressions;
 mod vouched;

@@ -1,6 +1,7 @@
 //! People, groups, invitations, tokens and sessions: who may do what, and who may give it.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{
     Actor, AuditFilter, Change, ControlError, Grant, Grants, Held, LabelValue, MadeToken, NewAccount, NewToken,
     NewUser, Page, Resource, Role, Subject, UserRecord,

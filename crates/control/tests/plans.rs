@@ -1,6 +1,7 @@
 //! Tracking plans of full size, on each engine.
 
 use crate::bed::{BY, each};
+use crate::single::OneStep as _;
 use domicile_control::{Change, ControlError, PlanKind, Rule, RuleKind, TrackingPlan};
 use serde_json::json;
 

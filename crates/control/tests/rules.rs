@@ -2,6 +2,7 @@
 
 use crate::bed::{BY, Bed, each, new_source, region};
 use crate::engine::Home;
+use crate::single::OneStep as _;
 use domicile_control::{ControlError, DemoSecrets, NewAccount, NewWorkspace, StoreError};
 use domicile_workspace::{ConfigVersion, SourceId, WorkspaceId};
 

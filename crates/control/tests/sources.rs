@@ -1,6 +1,7 @@
 //! Sources and write keys, and the snapshot that they make.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{ControlError, NewSource, SourceChange};
 use domicile_region::PointName;
 use domicile_workspace::{RateLimit, Source, SourceKind};

@@ -1,6 +1,7 @@
 //! Suppressed users: what the snapshot tells the pipeline, what the lists tell people, and what lies in the database.
 
 use crate::bed::{BY, Bed, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{ControlError, Page, RegulationType};
 use domicile_keys::{Keyring, UserHasher};
 use domicile_workspace::{Source, SourceId, UserHash};

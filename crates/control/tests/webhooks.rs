@@ -1,6 +1,7 @@
 //! Destinations and their secrets.
 
 use crate::bed::{BY, each, new_source};
+use crate::single::OneStep as _;
 use domicile_control::{Change, ControlError, DestinationChange, NewDestination};
 use domicile_workspace::{Destination, DestinationId, DestinationKind, SourceId, WebhookSettings};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 fn new(source: &SourceId, settings: Value) -> NewDestination {
     NewDestination {
         source: source.clone(),
-        metadata_id: "webhook".to_owned(),
+        catalog: "webhook".to_owned(),
         name: None,
         enabled: true,
         settings: settings.as_object().cloned().expect("an object"),
@@ -111,11 +112,8 @@ fn a_kind_that_is_not_in_the_catalog_or_has_no_connector_yet_is_not_switched_on(
         for (kind, enabled, refused) in
             [("no-such", false, Some("metadataId")), ("amplitude", true, Some("enabled")), ("amplitude", false, None)]
         {
-            let other = NewDestination {
-                metadata_id: kind.to_owned(),
-                enabled,
-                ..new(&source.id, json!({"apiKey": "s3cret"}))
-            };
+            let other =
+                NewDestination { catalog: kind.to_owned(), enabled, ..new(&source.id, json!({"apiKey": "s3cret"})) };
             let made = bed.store.change(&BY, |change| change.create_destination(&bed.workspace.id, &other));
             match (made, refused) {
                 (Err(ControlError::Invalid { field, .. }), Some(refused)) => assert_eq!(field, refused, "{kind}"),

@@ -230,7 +230,7 @@ fn reached(view: &View<'_>, ask: &Ask, of: Option<&SourceId>) -> Result<Listed<D
 fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let new = NewDestination {
         source: SourceId::new(ask.text("sourceId").unwrap_or_default()),
-        metadata_id: ask.text("metadataId").unwrap_or_default().to_owned(),
+        catalog: ask.text("metadataId").unwrap_or_default().to_owned(),
         name: ask.text("name").map(str::to_owned),
         // What has no connector yet can be made, and is not switched on by default.
         enabled: ask.flag("enabled").unwrap_or_else(|| is_ready(ask.text("metadataId").unwrap_or_default())),

@@ -304,7 +304,7 @@ fn listed(ask: &Ask, warehouses: Vec<Kept<Warehouse>>) -> Answer {
 
 fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let new = NewWarehouse {
-        metadata_id: ask.text("metadataId").unwrap_or_default().to_owned(),
+        catalog: ask.text("metadataId").unwrap_or_default().to_owned(),
         name: ask.text("name").map(str::to_owned),
         enabled: ask.flag("enabled").unwrap_or(true),
         settings: ask.map("settings").cloned().unwrap_or_default(),

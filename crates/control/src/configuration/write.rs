@@ -138,7 +138,7 @@ impl Writer<'_, '_> {
         let kept = match here {
             None => {
                 let settings = map(item, "settings");
-                let new = NewWarehouse { metadata_id, name, enabled, settings };
+                let new = NewWarehouse { catalog: metadata_id, name, enabled, settings };
                 self.change.create_warehouse(self.workspace, &new)?
             }
             Some(here) => {
@@ -202,7 +202,8 @@ impl Writer<'_, '_> {
         let settings = map(item, "settings");
         let record = match here {
             None => {
-                let new = NewDestination { source: SourceId::new(source), metadata_id, name, enabled, settings };
+                let new =
+                    NewDestination { source: SourceId::new(source), catalog: metadata_id, name, enabled, settings };
                 self.change.create_destination(self.workspace, &new)?
             }
             Some(here) => {

@@ -51,7 +51,7 @@ pub struct Warehouse {
 #[derive(Clone)]
 pub struct NewWarehouse {
     /// The id or slug of a warehouse of the catalog.
-    pub metadata_id: String,
+    pub catalog: String,
     /// `None`: the catalog's.
     pub name: Option<String>,
     pub enabled: bool,
@@ -198,7 +198,7 @@ impl Change<'_> {
         workspace: &WorkspaceId,
         new: &NewWarehouse,
     ) -> Result<Kept<Warehouse>, ControlError> {
-        let mut warehouse = Warehouse::new(&new.metadata_id, &new.settings)?;
+        let mut warehouse = Warehouse::new(&new.catalog, &new.settings)?;
         self.check_offered(warehouse.entry()?)?;
         warehouse.enabled = new.enabled;
         if let Some(name) = &new.name {
