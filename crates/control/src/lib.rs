@@ -98,7 +98,7 @@ pub use store::{Place, Store};
 pub use suppression::SuppressedUser;
 pub use thing::{Kept, Thing};
 pub use things::*;
-pub use throttle::{Throttle, TooSoon};
+pub use throttle::{Throttle, TooSoon, network_of};
 pub use token::{MadeToken, NewToken, TokenRecord};
 pub use user::{NewUser, UserRecord};
 pub use view::View;

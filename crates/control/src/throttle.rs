@@ -91,7 +91,7 @@ impl Throttle {
     /// # Errors
     /// `TooSoon`: don't look at the password. A try that is refused doesn't lengthen the wait.
     pub fn begin(&self, email: &str, address: IpAddr, now: Duration) -> Result<(), TooSoon> {
-        let (email, address) = (email_key(email), network(address));
+        let (email, address) = (email_key(email), network_of(address));
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = [
             tried.emails.get(&email).map(|tries| tries.until.saturating_sub(now)),
@@ -109,7 +109,7 @@ impl Throttle {
     pub fn right(&self, email: &str, address: IpAddr) {
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         tried.emails.remove(&email_key(email));
-        if let Some(tries) = tried.addresses.get_mut(&network(address)) {
+        if let Some(tries) = tried.addresses.get_mut(&network_of(address)) {
             tries.wrong = tries.wrong.saturating_sub(1);
             tries.in_minute = tries.in_minute.saturating_sub(1);
             if tries.wrong <= OF_ADDRESS.free && tries.in_minute < OF_ADDRESS.per_minute {
@@ -124,8 +124,8 @@ fn email_key(email: &str) -> String {
     email.trim().chars().take(320).collect::<String>().to_lowercase()
 }
 
-/// Of IPv6, a subscriber has a /64 at least.
-fn network(address: IpAddr) -> IpAddr {
+/// The network that a client is counted with: of IPv6, a subscriber has a /64 at least.
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
         v4 => v4,

@@ -3,6 +3,7 @@
 //!
 //! Memory is bounded: who has begun the least gives way first. Times are monotonic.
 
+use domicile_control::network_of;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +22,7 @@ pub(super) struct Begins(Mutex<HashMap<IpAddr, Duration>>);
 impl Begins {
     /// Whether `client` may begin another one at `now`; if so, it counts.
     pub fn take(&self, client: IpAddr, now: Duration) -> bool {
-        let client = network(client);
+        let client = network_of(client);
         let mut paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let until = paid.get(&client).map_or(now, |until| *until.max(&now)) + COST;
         if until > now + OWED_MAX {
@@ -36,14 +37,6 @@ impl Begins {
         }
         paid.insert(client, until);
         true
-    }
-}
-
-/// Of IPv6, a subscriber has a /64 at least.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
-        v4 => v4,
     }
 }
 
