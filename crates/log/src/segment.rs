@@ -129,6 +129,13 @@ pub(crate) fn find_segments(disk: &dyn Disk, folder: &Path) -> Result<(Vec<Segme
             if segment.header.sequence != previous.header.sequence + 1 {
                 return Err(OpenError::damage(&path, 0, "a segment before this one is missing"));
             }
+            if segment.header.first < previous.header.first {
+                let what = format!(
+                    "it begins at {}, and the segment before it at {}",
+                    segment.header.first, previous.header.first
+                );
+                return Err(OpenError::damage(&path, 0, what));
+            }
             if segment.header.previous_bytes != previous.bytes {
                 let what = format!("its length is {}, but it was {}", previous.bytes, segment.header.previous_bytes);
                 return Err(OpenError::damage(&previous.path, previous.bytes.min(segment.header.previous_bytes), what));
