@@ -19,6 +19,7 @@ mod json;
 mod kept;
 mod sdks;
 mod sheet;
+mod speaking;
 mod tally;
 mod up;
 
