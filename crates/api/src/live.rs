@@ -115,8 +115,7 @@ pub(crate) fn seen_sources(cell: &Cell, scope: &Scope) -> Result<Vec<SourceName>
         let mut names = view.source_names(&scope.workspace)?;
         if !reach.is_whole() {
             let labels = view.labels_of_sources(&scope.workspace)?;
-            let labels = |name: &SourceName| labels.get(name.id.as_str()).map_or(&[][..], Vec::as_slice);
-            names.retain(|name| reach.covers(name.id.as_str(), labels(name)));
+            names.retain(|name| reach.covers(name.id.as_str(), labels.of(name.id.as_str())));
         }
         Ok(names)
     })

@@ -312,6 +312,49 @@ async fn a_role_for_warehouses_alone_connects_and_selects_no_source_and_the_othe
 }
 
 #[tokio::test]
+async fn of_connected_sources_a_role_for_some_shows_these_and_write_keys_of_none_that_it_only_reads() {
+    let bed = Bed::new();
+    let (web, other) = (bed.source_id("web"), bed.demo.sources[1].id.to_string());
+    let new = json!({ "metadataId": "postgres", "settings": settings("db.example", 5432) });
+    let made = bed.ask("POST", "/warehouses", Some(new)).await;
+    let warehouse = made.body["data"]["warehouse"]["id"].as_str().expect("an id").to_owned();
+    let made = bed.ask("POST", "/tracking-plans", Some(json!({ "name": "Shop", "type": "LIVE" }))).await;
+    let plan = made.body["data"]["trackingPlan"]["id"].as_str().expect("an id").to_owned();
+    for id in [&web, &other] {
+        let connect = format!("/warehouses/{warehouse}/connected-sources/{id}");
+        let linked = bed.ask("POST", &connect, None).await.status;
+        assert!(linked.is_success() || linked == StatusCode::CONFLICT, "{linked}");
+        let planned =
+            bed.ask("POST", &format!("/tracking-plans/{plan}/sources"), Some(json!({ "sourceId": id }))).await;
+        assert!(planned.status.is_success(), "{}", planned.body);
+    }
+    let held = |role, id: &str| Grant { role, held: vec![Held::One { id: id.to_owned() }] };
+    let rest = || [Grant::whole(Role::WarehouseAdmin), Grant::whole(Role::TrackingPlanReadOnly)].into_iter();
+    let of = |own: Vec<Grant>| bed.token(&Grants(rest().chain(own).collect()));
+    let admin = of(vec![held(Role::SourceAdmin, &web)]);
+    let mixed = of(vec![held(Role::SourceAdmin, &web), held(Role::SourceReadOnly, &other)]);
+    for list in [format!("/warehouses/{warehouse}/connected-sources"), format!("/tracking-plans/{plan}/sources")] {
+        for (token, expected) in [
+            (of(vec![]), vec![]),
+            (admin.clone(), vec![(&web, true)]),
+            (mixed.clone(), vec![(&web, true), (&other, false)]),
+        ] {
+            let answer = bed.ask_as(&token, "GET", &list, None).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+            let sources = answer.body["data"]["sources"].as_array().expect("a list");
+            let mut shown: Vec<_> = (sources.iter())
+                .map(|source| (source["id"].as_str().expect("an id"), source["writeKeys"] != json!([])))
+                .collect();
+            let mut expected: Vec<_> = expected.into_iter().map(|(id, keys)| (id.as_str(), keys)).collect();
+            shown.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(shown, expected, "{list}");
+            assert_eq!(answer.body["data"]["pagination"]["totalEntries"], expected.len(), "{list}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn events_are_forwarded_only_to_a_source_that_the_caller_may_change() {
     let bed = Bed::new();
     let (web, other) = (bed.source_id("web"), bed.demo.sources[1].id.to_string());

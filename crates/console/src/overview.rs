@@ -8,7 +8,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domicile_api::{ApiError, Cell, LiveEvents, SourceNames, recent, stream};
-use domicile_control::{Actor, Area, ControlError, Level, Scope};
+use domicile_control::{Actor, Area, ControlError, Level, Reach, Scope};
 use domicile_ledger::{Hour, Outcome, Sheet};
 use domicile_log::Position;
 use domicile_workspace::{Source, Workspace};
@@ -115,14 +115,11 @@ fn seen<'a>(
         return Ok(sources.map(|source| (source, true)).collect());
     }
     let seen = cell.control.view(|view| {
-        let mut seen = Vec::new();
-        for source in sources {
-            let labels = view.labels_of(&scope.workspace, source.id.as_str())?;
-            if read.covers(source.id.as_str(), &labels) {
-                seen.push((source, admin.covers(source.id.as_str(), &labels)));
-            }
-        }
-        Ok::<_, ControlError>(seen)
+        let labels = view.labels_of_sources(&scope.workspace)?;
+        let covered =
+            |reach: &Reach<'_>, source: &Source| reach.covers(source.id.as_str(), labels.of(source.id.as_str()));
+        let seen = sources.filter(|source| covered(&read, source)).map(|source| (source, covered(&admin, source)));
+        Ok::<_, ControlError>(seen.collect())
     })?;
     Ok(seen)
 }

@@ -314,14 +314,14 @@ fn the_labels_of_all_sources_are_those_of_each() {
         bed.store
             .view::<_, ControlError>(|view| {
                 let all = view.labels_of_sources(id)?;
-                assert_eq!(all.len(), 2);
+                assert_eq!(all.0.len(), 2);
                 let page = view.sources(id, &Page::first(2))?.rows;
                 let (on_page, a) = (view.labels_on_page(id, &page)?, page[0].id.as_str());
-                assert_eq!((on_page.len(), &on_page[a]), (1, &all[a]), "of a and b, not of c");
-                assert!(view.labels_on_page(id, &[])?.is_empty());
+                assert_eq!((on_page.0.len(), &on_page.0[a]), (1, &all.0[a]), "of a and b, not of c");
+                assert!(view.labels_on_page(id, &[])?.0.is_empty());
                 for source in view.sources(id, &Page::first(9))?.rows {
                     let one = view.labels_of(id, source.id.as_str())?;
-                    assert_eq!(all.get(source.id.as_str()).cloned().unwrap_or_default(), one, "{}", source.slug);
+                    assert_eq!(all.of(source.id.as_str()), one, "{}", source.slug);
                 }
                 Ok(())
             })

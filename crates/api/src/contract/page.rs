@@ -4,7 +4,7 @@
 //! entries to skip: entries that are made or deleted meanwhile make no other one come twice or be missed.
 
 use data_encoding::BASE64URL_NOPAD;
-use domicile_control::{Listed, Page};
+use domicile_control::{ControlError, Listed, Page};
 use serde_json::{Value, json};
 
 const COUNT_DEFAULT: u32 = 200;
@@ -65,6 +65,24 @@ impl PageAsk {
         let next = page.first.filter(|_| page.has_before).map(|first| encode(Place::After(first)));
         let previous = page.last.filter(|_| page.has_after).map(|last| encode(Place::Before(last)));
         json!({ "current": encode(self.place), "next": next, "previous": previous, "totalEntries": page.total })
+    }
+
+    /// A page of those of a list's rows that `is_wanted` keeps. All are looked through: such a list has no index.
+    pub fn some_of<T>(
+        &self,
+        list: impl Fn(&Page) -> Result<Listed<T>, ControlError>,
+        number: impl Fn(&T) -> i64,
+        is_wanted: impl Fn(&T) -> bool,
+    ) -> Result<Listed<T>, ControlError> {
+        let (mut wanted, mut page) = (Vec::new(), Page::first(Page::COUNT_MAX));
+        loop {
+            let listed = list(&page)?;
+            wanted.extend(listed.rows.into_iter().filter(|row| is_wanted(row)).map(|row| (number(&row), row)));
+            match listed.last.filter(|_| listed.has_after) {
+                Some(last) => page = Page::after(last, Page::COUNT_MAX),
+                None => return Ok(self.page().of(wanted)),
+            }
+        }
     }
 
     /// A page of what lies in memory, in the order in which it lies.

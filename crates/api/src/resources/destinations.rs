@@ -9,8 +9,8 @@ use crate::contract::{
 use crate::resources::catalog::{DESTINATION_METADATA, action_id, metadata_of};
 use domicile_catalog::{Catalog, Detail, Kind};
 use domicile_control::{
-    Area, Change, DestinationChange, DestinationRecord, Kept, Level, Listed, NewDestination, Page, Resource,
-    Subscription, View,
+    Area, Change, DestinationChange, DestinationRecord, Kept, Level, Listed, NewDestination, Resource, Subscription,
+    View,
 };
 use domicile_workspace::{DestinationId, SourceId};
 use serde_json::{Value, json};
@@ -211,20 +211,11 @@ fn reached(view: &View<'_>, ask: &Ask, of: Option<&SourceId>) -> Result<Listed<D
         return Ok(view.destinations(workspace, of, &ask.page.page())?);
     }
     let labels = view.labels_of_sources(workspace)?;
-    let (mut own, mut page) = (Vec::new(), Page::first(Page::COUNT_MAX));
-    loop {
-        let listed = view.destinations(workspace, None, &page)?;
-        for destination in listed.rows {
-            let source = destination.source.as_str();
-            if reach.covers(source, labels.get(source).map_or(&[], Vec::as_slice)) {
-                own.push((destination.number, destination));
-            }
-        }
-        match listed.last.filter(|_| listed.has_after) {
-            Some(last) => page = Page::after(last, Page::COUNT_MAX),
-            None => return Ok(ask.page.page().of(own)),
-        }
-    }
+    let covers = |destination: &DestinationRecord| {
+        let source = destination.source.as_str();
+        reach.covers(source, labels.of(source))
+    };
+    Ok(ask.page.some_of(|page| view.destinations(workspace, None, page), |destination| destination.number, covers)?)
 }
 
 fn create(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {

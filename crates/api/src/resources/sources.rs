@@ -10,12 +10,11 @@ use crate::resources::catalog::{SOURCE_METADATA, metadata_of};
 use crate::resources::labels::LABELS;
 use domicile_catalog::Kind;
 use domicile_control::{
-    Area, Change, Kept, LabelValue, Level, Listed, NewSource, Page, SchemaSettings, SourceChange, SourceRecord, View,
+    Area, Change, Kept, LabelValue, Level, NewSource, SchemaSettings, SourceChange, SourceRecord, View,
 };
 use domicile_region::PointName;
 use domicile_workspace::{RateLimit, SourceId};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// Enough for every device of the largest sites; a source that needs more has no limit.
 const RATE_MAX: i64 = 1_000_000;
@@ -197,42 +196,39 @@ fn id_of(ask: &Ask) -> SourceId {
     SourceId::new(ask.id("sourceId"))
 }
 
+/// The sources that the caller's roles reach.
 fn list_sources(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let (page, labels) = reached(view, ask)?;
-    let pagination = ask.page.told(&page);
-    let labels = |source: &SourceRecord| labels.get(source.id.as_str()).map_or(&[][..], Vec::as_slice);
-    let sources: Vec<_> = page.rows.iter().map(|source| shown_with(ask, source, labels(source))).collect();
-    Ok(Answer::of(json!({ "sources": sources, "pagination": pagination })))
-}
-
-/// The page of the sources that the caller's roles reach, and the labels of these at least. Whoever reaches only some has them all looked through: such a
-/// list has no index.
-fn reached(view: &View<'_>, ask: &Ask) -> Result<(Listed<SourceRecord>, Labels), ApiError> {
     let workspace = ask.caller.workspace();
     let reach = ask.caller.grants().reach(Area::Source, Level::Read);
-    if reach.is_whole() {
-        let page = view.sources(workspace, &ask.page.page())?;
-        let labels = view.labels_on_page(workspace, &page.rows)?;
-        return Ok((page, labels));
-    }
-    let labels = view.labels_of_sources(workspace)?;
-    let (mut own, mut page) = (Vec::new(), Page::first(Page::COUNT_MAX));
-    loop {
-        let listed = view.sources(workspace, &page)?;
-        for source in listed.rows {
-            if reach.covers(source.id.as_str(), labels.get(source.id.as_str()).map_or(&[], Vec::as_slice)) {
-                own.push((i64::from(source.number), source));
-            }
-        }
-        match listed.last.filter(|_| listed.has_after) {
-            Some(last) => page = Page::after(last, Page::COUNT_MAX),
-            None => return Ok((ask.page.page().of(own), labels)),
-        }
-    }
+    let page = if reach.is_whole() {
+        view.sources(workspace, &ask.page.page())?
+    } else {
+        let labels = view.labels_of_sources(workspace)?;
+        let covers = |source: &SourceRecord| reach.covers(source.id.as_str(), labels.of(source.id.as_str()));
+        ask.page.some_of(|page| view.sources(workspace, page), |source| source.number.into(), covers)?
+    };
+    many(view, ask, &page.rows, &ask.page.told(&page))
 }
 
-/// Labels by the ids of the sources that carry them.
-type Labels = HashMap<String, Vec<LabelValue>>;
+/// Of sources that something is connected to, those that the caller's roles reach.
+pub(crate) fn connected(view: &View<'_>, ask: &Ask, mut ids: Vec<String>) -> Result<Answer, ApiError> {
+    let workspace = ask.caller.workspace();
+    let reach = ask.caller.grants().reach(Area::Source, Level::Read);
+    if !reach.is_whole() {
+        let labels = view.labels_of_sources(workspace)?;
+        ids.retain(|id| reach.covers(id, labels.of(id)));
+    }
+    let (ids, pagination) = ask.page.of(ids);
+    let page = ids.into_iter().map(|id| view.source(workspace, &SourceId::new(id))).collect::<Result<Vec<_>, _>>()?;
+    many(view, ask, &page, &pagination)
+}
+
+fn many(view: &View<'_>, ask: &Ask, page: &[SourceRecord], pagination: &Value) -> Result<Answer, ApiError> {
+    let labels = view.labels_on_page(ask.caller.workspace(), page)?;
+    let shown = |source: &SourceRecord| shown_with(ask, source, labels.of(source.id.as_str()));
+    let sources: Vec<_> = page.iter().map(shown).collect();
+    Ok(Answer::of(json!({ "sources": sources, "pagination": pagination })))
+}
 
 fn get_source(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let source = view.source(ask.caller.workspace(), &id_of(ask))?;
@@ -308,7 +304,7 @@ fn rate_limit(ask: &Ask) -> Option<Option<RateLimit>> {
 }
 
 /// A source as the caller may see it: write keys are for those who may change it.
-pub(crate) fn shown(view: &View<'_>, ask: &Ask, source: &SourceRecord) -> Result<Value, ApiError> {
+fn shown(view: &View<'_>, ask: &Ask, source: &SourceRecord) -> Result<Value, ApiError> {
     let labels = view.labels_of(ask.caller.workspace(), source.id.as_str())?;
     Ok(shown_with(ask, source, &labels))
 }

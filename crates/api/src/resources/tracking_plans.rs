@@ -261,17 +261,8 @@ fn delete_rules(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, 
     Ok(Answer::success())
 }
 
-/// Of a plan's sources, those that the caller may see.
 fn list_sources(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let ids = view.sources_of_plan(ask.caller.workspace(), id_of(ask))?;
-    let seen = |id: &String| covered(view, ask, Area::Source, Level::Read, id).is_ok();
-    let (ids, pagination) = ask.page.of(ids.into_iter().filter(seen).collect());
-    let show = |id: String| {
-        let source = view.source(ask.caller.workspace(), &SourceId::new(id))?;
-        sources::shown(view, ask, &source)
-    };
-    let sources = ids.into_iter().map(show).collect::<Result<Vec<_>, ApiError>>()?;
-    Ok(Answer::of(json!({ "sources": sources, "pagination": pagination })))
+    sources::connected(view, ask, view.sources_of_plan(ask.caller.workspace(), id_of(ask))?)
 }
 
 fn add_source(change: &mut Change<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {

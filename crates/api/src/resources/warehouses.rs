@@ -373,22 +373,7 @@ fn told(name: &str, tried: Tried) -> Response {
 }
 
 fn connected_sources(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
-    let workspace = ask.caller.workspace();
-    let mut ids = view.sources_of_warehouse(workspace, ask.id("warehouseId"))?;
-    let reach = ask.caller.grants().reach(Area::Source, Level::Read);
-    if !reach.is_whole() {
-        let mut seen = Vec::new();
-        for id in ids {
-            if reach.covers(&id, &view.labels_of(workspace, &id)?) {
-                seen.push(id);
-            }
-        }
-        ids = seen;
-    }
-    let (page, pagination) = ask.page.of(ids);
-    let shown = |id: String| sources::shown(view, ask, &view.source(workspace, &SourceId::new(id))?);
-    let sources = page.into_iter().map(shown).collect::<Result<Vec<_>, _>>()?;
-    Ok(json!({ "sources": sources, "pagination": pagination }).into())
+    sources::connected(view, ask, view.sources_of_warehouse(ask.caller.workspace(), ask.id("warehouseId"))?)
 }
 
 fn connected_warehouses(view: &View<'_>, _: &Cell, ask: &Ask) -> Result<Answer, ApiError> {

@@ -86,14 +86,25 @@ fn read_link(text: &str) -> Option<LabelValue> {
     Some(LabelValue { key: key.to_owned(), value: value.to_owned() })
 }
 
-fn by_source(found: Vec<(String, String)>) -> HashMap<String, Vec<LabelValue>> {
+/// The labels of sources, by the sources' ids; sources without any are not in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceLabels(pub HashMap<String, Vec<LabelValue>>);
+
+impl SourceLabels {
+    /// Those of one source, in order.
+    pub fn of(&self, source: &str) -> &[LabelValue] {
+        self.0.get(source).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn by_source(found: Vec<(String, String)>) -> SourceLabels {
     let mut labels: HashMap<String, Vec<LabelValue>> = HashMap::new();
     for (source, text) in found {
         labels.entry(source).or_default().extend(read_link(&text));
     }
     // Not the database's order, as in `labels_of`.
     labels.values_mut().for_each(|labels| labels.sort());
-    labels
+    SourceLabels(labels)
 }
 
 impl View<'_> {
@@ -128,8 +139,8 @@ impl View<'_> {
         Ok(labels)
     }
 
-    /// The labels of all sources that carry any, by the sources' ids: for lists, where a look-up for each would be many.
-    pub fn labels_of_sources(&self, workspace: &WorkspaceId) -> Result<HashMap<String, Vec<LabelValue>>, ControlError> {
+    /// The labels of all sources: for lists, where a look-up for each would be many.
+    pub fn labels_of_sources(&self, workspace: &WorkspaceId) -> Result<SourceLabels, ControlError> {
         let found = self.all(
             "read the labels of sources",
             "SELECT a, b FROM links WHERE workspace = ?1 AND kind = ?2 AND undone = 0 ORDER BY a, b",
@@ -140,13 +151,9 @@ impl View<'_> {
     }
 
     /// As [`Self::labels_of_sources`], of those that lie between the first and the last of a page's.
-    pub fn labels_on_page(
-        &self,
-        workspace: &WorkspaceId,
-        page: &[SourceRecord],
-    ) -> Result<HashMap<String, Vec<LabelValue>>, ControlError> {
+    pub fn labels_on_page(&self, workspace: &WorkspaceId, page: &[SourceRecord]) -> Result<SourceLabels, ControlError> {
         let numbers = || page.iter().map(|source| source.number);
-        let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else { return Ok(HashMap::new()) };
+        let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else { return Ok(SourceLabels::default()) };
         let found = self.all(
             "read the labels of a page's sources",
             "SELECT l.a, l.b FROM sources s JOIN links l ON l.workspace = s.workspace AND l.a = s.id

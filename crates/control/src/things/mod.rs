@@ -21,7 +21,7 @@ pub use function::{
 };
 pub use function_instance::{FunctionInstance, FunctionInstanceChange, NewFunctionInstance};
 pub(crate) use label::BUILT_IN_LABELS;
-pub use label::Label;
+pub use label::{Label, SourceLabels};
 pub use probe::{Probe, Tried};
 pub use regulation::{Regulation, RegulationType, SUBJECT_CHARS_MAX, SUBJECTS_MAX};
 pub use schema_settings::{OnTrackViolation, OnTraitViolation, SchemaSettings, TrackRules, TraitRules};

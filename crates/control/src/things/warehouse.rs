@@ -314,7 +314,7 @@ impl Change<'_> {
             self.link_all_sources(workspace, LINK, &warehouse.id)?;
         } else {
             let labels = self.labels_of_sources(workspace)?;
-            ids.retain(|id| reach.covers(id, labels.get(id).map_or(&[], Vec::as_slice)));
+            ids.retain(|id| reach.covers(id, labels.of(id)));
             for id in &ids {
                 self.link(workspace, LINK, (&warehouse.id, id), None)?;
             }
