@@ -1,5 +1,6 @@
 //! The keys of a cell (or of a remote ingest point's spool), as files.
 
+use crate::SigningKey;
 use crate::data_key::{DataKey, FrameKey, KeyId, Salt};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hkdf};
@@ -16,6 +17,8 @@ const GENERATIONS_FILE: &str = "generations";
 const GENERATIONS_WORD: &str = "domicile-generations-1";
 const REGION_WORD: &str = "domicile-region-key-1";
 const DATA_WORD: &str = "domicile-data-key-1";
+const LEDGER_FILE: &str = "ledger.key";
+const LEDGER_WORD: &str = "domicile-ledger-key-1";
 const NONCE_BYTES: usize = 12;
 
 /// What is wrong with a key.
@@ -37,6 +40,9 @@ pub enum KeyError {
     #[error("a seal does not hold")]
     Crypto,
 }
+
+/// A ledger key that is not on disk yet, wrapped.
+pub struct UnkeptKey(String);
 
 /// The keys of one folder. Cheap to clone.
 #[derive(Clone)]
@@ -88,7 +94,7 @@ impl Keyring {
             let Some(id) = data_file_id(&entry.name) else { continue };
             let file = folder.join(&entry.name);
             let text = disk.read(&file).map_err(|e| io_error(&file, e))?;
-            let bytes = unwrap(&region_key, id, &text)
+            let bytes = unwrap(&region_key, DATA_WORD, &aad(id), &text)
                 .map_err(|what| KeyError::Damaged { file: file.display().to_string(), what })?;
             data.keys.insert(id, Arc::new(DataKey::new(&bytes)));
             let given = data.given.entry(id.workspace).or_default();
@@ -116,6 +122,46 @@ impl Keyring {
         }
         let file = folder.join(REGION_FILE).display().to_string();
         if needed { Err(KeyError::RegionKeyMissing { file }) } else { Ok(()) }
+    }
+
+    /// Where the keys are.
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    /// The key that signs this region's ledger; `None` when none was made yet.
+    pub fn ledger_key(&self) -> Result<Option<SigningKey>, KeyError> {
+        let file = self.inner.folder.join(LEDGER_FILE);
+        if !self.inner.world.disk.exists(&file) {
+            return Ok(None);
+        }
+        let text = self.inner.world.disk.read(&file).map_err(|e| io_error(&file, e))?;
+        let damaged = |what| KeyError::Damaged { file: file.display().to_string(), what };
+        let seed = unwrap(&self.inner.region_key, LEDGER_WORD, b"ledger", &text).map_err(damaged)?;
+        SigningKey::from_seed(&seed).map(Some)
+    }
+
+    /// A new ledger key, which lasts only when it is [kept](Self::keep_ledger_key): whoever begins a ledger keeps its key
+    /// when the ledger is there, so that a key without a ledger means that a ledger is gone.
+    pub fn new_ledger_key(&self) -> Result<(SigningKey, UnkeptKey), KeyError> {
+        let mut seed = [0; 32];
+        self.inner.world.random.fill(&mut seed);
+        let wrapped = self.seal_with(b"ledger", &seed)?;
+        Ok((SigningKey::from_seed(&seed)?, UnkeptKey(format!("{LEDGER_WORD} {}\n", HEXLOWER.encode(&wrapped)))))
+    }
+
+    /// Puts a new ledger key on disk.
+    pub fn keep_ledger_key(&self, key: &UnkeptKey) -> Result<(), KeyError> {
+        let file = self.inner.folder.join(LEDGER_FILE);
+        write_whole(self.inner.world.disk.as_ref(), &file, key.0.as_bytes()).map_err(|e| io_error(&file, e))
+    }
+
+    /// All data keys that are in the folder, in order.
+    pub fn data_keys(&self) -> Vec<KeyId> {
+        let data = self.inner.data.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids: Vec<_> = data.keys.keys().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// The newest data key of a workspace, made and put on disk when there is none.
@@ -220,11 +266,11 @@ fn open_with(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn unwrap(region_key: &LessSafeKey, id: KeyId, text: &[u8]) -> Result<[u8; 32], &'static str> {
+fn unwrap(region_key: &LessSafeKey, word: &str, aad: &[u8], text: &[u8]) -> Result<[u8; 32], &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "not text")?;
-    let hex = text.strip_suffix('\n').and_then(|line| line.strip_prefix(DATA_WORD)).ok_or("not a data key")?;
+    let hex = text.strip_suffix('\n').and_then(|line| line.strip_prefix(word)).ok_or("not such a key")?;
     let sealed = HEXLOWER.decode(hex.trim_start().as_bytes()).map_err(|_| "not hexadecimal")?;
-    let bytes = open_with(region_key, &aad(id), &sealed).ok_or("the region key does not open it")?;
+    let bytes = open_with(region_key, aad, &sealed).ok_or("the region key does not open it")?;
     bytes.try_into().map_err(|_| "not 32 bytes")
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! region key   32 random bytes in `keys/region.key`; wraps the data keys and seals secrets
 //! data key     32 random bytes per workspace and generation in `keys/data-W-G.key`, wrapped; destroying it erases
+//! ledger key   an Ed25519 seed in `keys/ledger.key`, wrapped; signs the region's ledger
 //! frame key    derived from a data key and the salt of one opening of a log; seals that opening's frames
 //! ```
 //!
@@ -14,7 +15,9 @@
 mod data_key;
 mod hmac;
 mod keyring;
+mod signing;
 
 pub use data_key::{FrameKey, KeyId, SALT_BYTES, Salt, TAG_BYTES};
 pub use hmac::{UserHasher, hmac_sha1_hex};
-pub use keyring::{KeyError, Keyring};
+pub use keyring::{KeyError, Keyring, UnkeptKey};
+pub use signing::SigningKey;

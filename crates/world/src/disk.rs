@@ -85,6 +85,11 @@ pub trait Disk: Send + Sync {
     /// Takes a file away.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Takes an empty folder away. A disk that keeps empty folders may keep it.
+    fn remove_folder(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Makes the names in a folder last through a power loss.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
@@ -240,6 +245,10 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
