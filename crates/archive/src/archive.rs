@@ -4,14 +4,16 @@ use crate::ArchiveSettings;
 use crate::cursor::{self, Resume};
 use crate::fold::{ClosedFile, FileKey, Fold};
 use crate::layout::{self, Day};
-use crate::put::Shelf;
+use crate::put::{Kept, Shelf};
 use bytes::Bytes;
+use domicile_ledger::{Closing, Ledger, Pending, Stored, What};
 use domicile_log::{Decided, EventFrame, EventLog, EventReader, Position, ReadError};
 use domicile_workspace::{Current, SourceId, SourceNumber};
 use domicile_world::World;
 use futures::{StreamExt, TryStreamExt};
 use metrics::Gauge;
 use object_store::ObjectStore;
+use object_store::path::Path;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -23,6 +25,8 @@ use tokio::sync::watch;
 pub enum ArchiveError {
     #[error(transparent)]
     Log(#[from] ReadError),
+    #[error(transparent)]
+    Ledger(#[from] Closing),
     #[error(
         "archive: {object} is there with other events than the event log has for it\n  \
          a file of the archive is never replaced: somebody or something changed it after it was written\n  \
@@ -45,6 +49,7 @@ const FRAMES_PER_TURN: u32 = 64;
 pub struct Archive {
     world: World,
     current: Current,
+    register: Option<Register>,
     settings: ArchiveSettings,
     shelf: Shelf,
     cursor_file: PathBuf,
@@ -60,6 +65,15 @@ pub struct Archive {
     saved: Position,
     progress: watch::Sender<Position>,
     unread: Gauge,
+}
+
+/// The region's ledger, which is told of each file.
+struct Register {
+    ledger: Ledger,
+    /// The country that the store stands in.
+    place: String,
+    /// Told and not written yet: the cursor waits for them.
+    pending: Vec<Pending>,
 }
 
 type Spans = Arc<[RangeInclusive<Position>]>;
@@ -96,6 +110,7 @@ impl Archive {
             shelf: Shelf { store, world: world.clone(), region },
             world,
             current,
+            register: None,
             settings,
             cursor_file,
             reader,
@@ -107,6 +122,13 @@ impl Archive {
             progress: watch::Sender::new(from),
             unread,
         })
+    }
+
+    /// Tells the ledger of each file that is in the store. `place`: the country that the store stands in.
+    ///
+    /// The cursor passes a file only when its entry is on disk. After a crash a file may be told twice, in the same words.
+    pub fn with_ledger(self, ledger: Ledger, place: String) -> Self {
+        Self { register: Some(Register { ledger, place, pending: Vec::new() }), ..self }
     }
 
     /// The position up to which every kept event is in the store. Rises while the archive runs.
@@ -133,6 +155,7 @@ impl Archive {
                         self.past = None;
                     }
                     self.come_to(mark.position);
+                    self.settle().await?;
                     self.save(mark.position);
                 }
                 None => {
@@ -176,6 +199,14 @@ impl Archive {
         }
         let id = self.id(key.source);
         let spans: Spans = self.shelf.spans(&id, key.day).await?.into();
+        let told: &[_] = if self.register.is_some() { &spans } else { &[] };
+        for span in told {
+            // Whether the ledger was told of it is not certain either.
+            let object = layout::object(&id, key.day, *span.start(), *span.end());
+            if let Some((kept, events)) = self.shelf.look(&object).await? {
+                self.tell(key.source, &object, kept, events);
+            }
+        }
         if let Some(past) = &mut self.past {
             past.spans.insert(key, Arc::clone(&spans));
         }
@@ -190,16 +221,40 @@ impl Archive {
         }
         let files: Vec<_> = closed
             .into_iter()
-            .map(|ClosedFile { key, first, last, gzip }| {
-                (layout::object(&self.id(key.source), key.day, first, last), Bytes::from(gzip))
+            .map(|ClosedFile { key, first, last, events, gzip }| {
+                (key.source, layout::object(&self.id(key.source), key.day, first, last), events, Bytes::from(gzip))
             })
             .collect();
-        let puts = files.into_iter().map(|(object, gzip)| {
+        let puts = files.into_iter().map(|(source, object, events, gzip)| {
             let shelf = self.shelf.clone();
-            async move { shelf.put(&object, gzip).await }
+            async move { shelf.put(&object, gzip).await.map(|kept| (source, object, events, kept)) }
         });
-        futures::stream::iter(puts).buffer_unordered(PUTS_MAX).try_collect::<()>().await?;
+        let stored: Vec<_> = futures::stream::iter(puts).buffered(PUTS_MAX).try_collect().await?;
+        for (source, object, events, kept) in stored {
+            self.tell(source, &object, kept, events);
+        }
         Ok(true)
+    }
+
+    /// Tells the ledger that a file is in the store.
+    fn tell(&mut self, source: SourceNumber, object: &Path, Kept { bytes, sha256 }: Kept, events: u64) {
+        let id = self.id(source);
+        let Some(register) = &mut self.register else { return };
+        let workspace = match self.current.load().source_of_frame(source) {
+            Some(source) => source.workspace.to_string(),
+            None => "unknown".to_owned(),
+        };
+        let (source, object, place) = (id.to_string(), object.to_string(), register.place.clone());
+        let stored = Stored { workspace, source, object, events, bytes, sha256, place };
+        register.pending.push(register.ledger.enter(What::Stored(stored)));
+    }
+
+    /// Waits until the ledger has all that it was told.
+    async fn settle(&mut self) -> Result<(), ArchiveError> {
+        for pending in self.register.iter_mut().flat_map(|register| register.pending.drain(..)) {
+            pending.written().await?;
+        }
+        Ok(())
     }
 
     /// Tells how far the store has come when the log is read up to `read`.

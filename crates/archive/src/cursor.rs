@@ -1,4 +1,8 @@
 //! How far the archive has come: a small file that may be lost.
+//!
+//! ```text
+//! archive.cursor   one JSON object, a line break, `crc32c` and 8 hexadecimal digits, a line break
+//! ```
 
 use crate::ArchiveSettings;
 use domicile_log::Position;
@@ -31,7 +35,7 @@ pub(crate) struct Resume {
 pub(crate) fn load(disk: &dyn Disk, file: &Path, settings: &ArchiveSettings, log: RangeInclusive<Position>) -> Resume {
     let over = Resume { position: *log.start(), unsure: true };
     let content = match disk.read(file) {
-        Ok(bytes) => serde_json::from_slice::<Content>(&bytes).map_err(io::Error::from),
+        Ok(bytes) => read(&bytes).ok_or_else(|| io::Error::other("not a cursor of the archive")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return over,
         Err(error) => Err(error),
     };
@@ -59,7 +63,25 @@ pub(crate) fn save(disk: &dyn Disk, file: &Path, settings: &ArchiveSettings, pos
         file_bytes_max: settings.file_bytes_max,
         open_bytes_max: settings.open_bytes_max,
     };
-    write_whole(disk, file, &serde_json::to_vec(&content)?)
+    write_whole(disk, file, &spelled(content)?)
+}
+
+/// Whether bytes are a cursor as the archive writes it: no byte of it can be changed unseen.
+pub fn cursor_is_whole(bytes: &[u8]) -> bool {
+    read(bytes).is_some()
+}
+
+fn spelled(content: Content) -> io::Result<Vec<u8>> {
+    let mut out = serde_json::to_vec(&content)?;
+    let crc = crc32c::crc32c(&out);
+    out.extend_from_slice(format!("\ncrc32c {crc:08x}\n").as_bytes());
+    Ok(out)
+}
+
+fn read(bytes: &[u8]) -> Option<Content> {
+    let json = bytes.split(|byte| *byte == b'\n').next()?;
+    let content = serde_json::from_slice(json).ok()?;
+    spelled(content).is_ok_and(|spelled| spelled == bytes).then_some(content)
 }
 
 #[cfg(test)]
@@ -83,6 +105,12 @@ mod tests {
         }
         for (position, expected) in [(9, 10), (10, 10), (17, 17), (20, 20), (21, 10)] {
             save(&disk, &file, &settings, Position(position)).unwrap();
+            let whole = std::fs::read(&file).unwrap();
+            for bit in 0..whole.len() * 8 {
+                let mut changed = whole.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                assert!(cursor_is_whole(&whole) && !cursor_is_whole(&changed), "bit {bit}");
+            }
             let unsure = expected != position;
             assert_eq!(load(&settings), Resume { position: Position(expected), unsure }, "{position}");
         }

@@ -49,6 +49,7 @@ pub(crate) struct ClosedFile {
     pub key: FileKey,
     pub first: Position,
     pub last: Position,
+    pub events: u64,
     pub gzip: Vec<u8>,
 }
 
@@ -58,6 +59,7 @@ const MEMBER_BYTES: usize = 256 << 10;
 struct OpenFile {
     first: Position,
     last: Position,
+    events: u64,
     /// Of all events, uncompressed.
     bytes: u64,
     /// Those that are not in a member yet.
@@ -84,6 +86,7 @@ impl Fold {
     pub fn event(&mut self, key: FileKey, position: Position, event: &[u8]) {
         let file = self.open.entry(key).or_insert_with(|| OpenFile::new(position));
         file.last = position;
+        file.events += 1;
         file.plain.extend_from_slice(event);
         file.plain.push(b'\n');
         let bytes = event.len() as u64 + 1;
@@ -130,13 +133,13 @@ impl Fold {
         if !file.plain.is_empty() {
             file.pack(&mut self.packer);
         }
-        self.closed.push(ClosedFile { key, first: file.first, last: file.last, gzip: file.gzip });
+        self.closed.push(ClosedFile { key, first: file.first, last: file.last, events: file.events, gzip: file.gzip });
     }
 }
 
 impl OpenFile {
     fn new(first: Position) -> Self {
-        Self { first, last: first, bytes: 0, plain: Vec::new(), gzip: Vec::new() }
+        Self { first, last: first, events: 0, bytes: 0, plain: Vec::new(), gzip: Vec::new() }
     }
 
     fn pack(&mut self, packer: &mut Packer) {

@@ -24,6 +24,7 @@ mod put;
 mod folder;
 
 pub use archive::{Archive, ArchiveError};
+pub use cursor::cursor_is_whole;
 pub use fold::ArchiveSettings;
 pub use folder::FolderStore;
 pub use layout::object_of;

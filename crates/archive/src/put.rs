@@ -3,6 +3,7 @@
 use crate::ArchiveError;
 use crate::layout::{self, Day};
 use bytes::Bytes;
+use domicile_ledger::Digest;
 use domicile_log::Position;
 use domicile_workspace::SourceId;
 use domicile_world::World;
@@ -32,7 +33,7 @@ impl Shelf {
     ///
     /// # Errors
     /// `Changed`: the name is taken by other events. `Store`: the store can't do what is asked, now or later.
-    pub async fn put(&self, object: &Path, gzip: Bytes) -> Result<(), ArchiveError> {
+    pub async fn put(&self, object: &Path, gzip: Bytes) -> Result<Kept, ArchiveError> {
         let mut patience = Patience::new(self, object);
         let stored = loop {
             match self.try_put(object, &gzip).await {
@@ -46,9 +47,9 @@ impl Shelf {
                 let region = || Arc::clone(&self.region);
                 metrics::counter!("domicile_archive_files_total", "region" => region()).increment(1);
                 metrics::counter!("domicile_archive_bytes_total", "region" => region()).increment(gzip.len() as u64);
-                Ok(())
+                Ok(Kept::of(&gzip))
             }
-            Stored::Before => Ok(()),
+            Stored::Before(kept) => Ok(kept),
             Stored::Otherwise => Err(ArchiveError::Changed { object: object.to_string() }),
         }
     }
@@ -58,9 +59,26 @@ impl Shelf {
             Ok(_) => Ok(Stored::New),
             Err(Error::AlreadyExists { .. }) => {
                 let there = self.store.get(object).await?.bytes().await?;
-                Ok(if same_events(&there, gzip) { Stored::Before } else { Stored::Otherwise })
+                Ok(if same_events(&there, gzip) { Stored::Before(Kept::of(&there)) } else { Stored::Otherwise })
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// What the store has under a name, and how many events that are; `None` when it is gone. Waits for the store as
+    /// [`Self::put`] does.
+    pub async fn look(&self, object: &Path) -> Result<Option<(Kept, u64)>, ArchiveError> {
+        let mut patience = Patience::new(self, object);
+        loop {
+            let read = async { self.store.get(object).await?.bytes().await };
+            match read.await {
+                Ok(file) => {
+                    patience.end();
+                    return Ok(Some((Kept::of(&file), lines(&file))));
+                }
+                Err(Error::NotFound { .. }) => return Ok(None),
+                Err(error) => patience.wait_after(error).await?,
+            }
         }
     }
 
@@ -77,6 +95,19 @@ impl Shelf {
                 Err(error) => patience.wait_after(error).await?,
             }
         }
+    }
+}
+
+/// What the store has under a name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub bytes: u64,
+    pub sha256: Digest,
+}
+
+impl Kept {
+    fn of(file: &[u8]) -> Self {
+        Self { bytes: file.len() as u64, sha256: Digest::sha256(file) }
     }
 }
 
@@ -125,9 +156,23 @@ impl<'a> Patience<'a> {
 enum Stored {
     New,
     /// An earlier try or run has put it.
-    Before,
+    Before(Kept),
     /// The name is taken by something else.
     Otherwise,
+}
+
+/// The lines of a file; those before the damage, when there is some.
+fn lines(gzip: &[u8]) -> u64 {
+    let (mut unpacked, mut lines) = (BufReader::new(MultiGzDecoder::new(gzip)), 0);
+    while let Ok(piece) = unpacked.fill_buf() {
+        let n = piece.len();
+        if n == 0 {
+            break;
+        }
+        lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+        unpacked.consume(n);
+    }
+    lines
 }
 
 /// Whether two files hold the same events. Another version of the compressor may have packed them otherwise.

@@ -164,6 +164,7 @@ async fn set_back(
     let log = Log::of(steps);
     run(&log, &world, &handles, &store, SMALL).await.unwrap();
     let cursor = r#"{"position":0,"file_bytes_max":400,"open_bytes_max":900}"#;
+    let cursor = format!("{cursor}\ncrc32c {:08x}\n", crc32c::crc32c(cursor.as_bytes()));
     domicile_world::write_whole(world.disk.as_ref(), Path::new(CURSOR), cursor.as_bytes()).unwrap();
     (log, world, handles, store)
 }
@@ -208,6 +209,7 @@ async fn a_cursor_that_lies_beyond_the_log_starts_over_without_harm() {
     let steps = sample(33, 30);
     let (log, world, handles, store) = set_back(&steps).await;
     let cursor = r#"{"position":99999,"file_bytes_max":400,"open_bytes_max":900}"#;
+    let cursor = format!("{cursor}\ncrc32c {:08x}\n", crc32c::crc32c(cursor.as_bytes()));
     domicile_world::write_whole(world.disk.as_ref(), Path::new(CURSOR), cursor.as_bytes()).unwrap();
     run(&log, &world, &handles, &store, SMALL).await.unwrap();
     assert_eq!(objects(store.as_ref()).await, undisturbed(&steps, SMALL).await);

@@ -8,13 +8,16 @@ use crate::destinations::{Cell, Settings};
 use crate::event::{Event, User};
 use crate::figures::{Board, Tried};
 use crate::progress::{CursorError, Progress, Settled, cursor_path};
+use crate::sent::Outgoing;
 use crate::verdict::{Verdict, retry_after, verdict};
 use crate::webhook::Webhook;
 use crate::window::Window;
 use domicile_border::{Answer, Line, Refusal, SendError};
 use domicile_event::filter::{self, Outcome};
+use domicile_ledger::Closing;
 use domicile_log::{Decided, EventFrame, EventReader, Position, ReadError};
 use domicile_workspace::{Destination, DestinationKind, SourceNumber};
+use futures::future::BoxFuture;
 use metrics::{Counter, Histogram};
 use std::io;
 use std::path::PathBuf;
@@ -51,6 +54,8 @@ pub(crate) enum DeliveryError {
     Read(#[from] ReadError),
     #[error("{file}: {error}\n  mend: make room, or let this user write the folder")]
     Save { file: String, error: io::Error },
+    #[error(transparent)]
+    Ledger(#[from] Closing),
     #[error("a try to send ended by a fault of the program")]
     Crashed,
 }
@@ -78,7 +83,16 @@ pub(crate) struct Delivery {
     /// Tries in a row that got no verdict of 2xx or dead.
     failures: u32,
     saved: Saved,
+    /// What the ledger was not told yet.
+    outgoing: Outgoing,
+    /// The cursor that is written when the ledger has what goes before it.
+    saving: Option<Saving>,
     meters: Meters,
+}
+
+struct Saving {
+    progress: Progress,
+    told: BoxFuture<'static, Result<(), Closing>>,
 }
 
 /// What the cursor file says, and when it is written next.
@@ -148,6 +162,8 @@ impl Delivery {
             paused_until: None,
             failures: 0,
             saved,
+            outgoing: Outgoing::default(),
+            saving: None,
             meters: Meters::new(cell, destination),
             destination: Arc::clone(destination),
             cell: Arc::clone(cell),
@@ -180,6 +196,9 @@ impl Delivery {
             tokio::select! {
                 biased;
                 changed = orders.changed() => if changed.is_err() { return Ok(()) },
+                told = async { self.saving.as_mut().expect("guarded").told.as_mut().await }, if self.saving.is_some() => {
+                    self.told(told);
+                }
                 Some(landed) = self.tries.join_next() => self.land(landed.map_err(|_| DeliveryError::Crashed)?),
                 more = self.reader.more(), if order != Order::Halt && !self.at_end && self.has_room() => {
                     self.at_end = !more;
@@ -192,7 +211,19 @@ impl Delivery {
         }
         // What is still on its way is sent again at the next start.
         self.bury();
-        self.save().map_err(|error| DeliveryError::Save { file: self.cursor.display().to_string(), error })
+        self.finish().await
+    }
+
+    /// Writes the last cursor, behind the last entries.
+    async fn finish(&mut self) -> Result<(), DeliveryError> {
+        if let Some(saving) = self.saving.take() {
+            saving.told.await?;
+        }
+        let progress = self.board.lock().progress.clone();
+        if let Some(ledger) = &self.cell.ledger {
+            self.outgoing.tell(ledger, &self.destination).told().await?;
+        }
+        self.save(progress).map_err(|error| DeliveryError::Save { file: self.cursor.display().to_string(), error })
     }
 
     /// Reads as much as the window and this turn allow. Whether there may be more at once.
@@ -276,6 +307,10 @@ impl Delivery {
             self.board.lock().refused = None;
         }
         self.note_try(&event, line.as_ref(), &result, took);
+        if self.cell.ledger.is_some() {
+            let delivered = result.as_ref().is_ok_and(|answer| verdict(answer.status) == Verdict::Delivered);
+            self.outgoing.note(line.as_ref(), &event.body, &result, delivered);
+        }
         self.lines.extend(line);
         match result {
             Ok(answer) => {
@@ -395,20 +430,43 @@ impl Delivery {
     }
 
     fn save_if_due(&mut self) {
-        if self.saved.due.is_none_or(|due| self.now() < due) {
+        if self.saving.is_some() || self.saved.due.is_none_or(|due| self.now() < due) {
             return;
         }
-        if let Err(error) = self.save() {
+        let progress = self.board.lock().progress.clone();
+        match &self.cell.ledger {
+            Some(ledger) if !self.outgoing.is_empty() => {
+                let told = Box::pin(self.outgoing.tell(ledger, &self.destination).told());
+                self.saved.due = None;
+                self.saved.settled = 0;
+                self.saving = Some(Saving { progress, told });
+            }
+            _ => self.try_save(progress),
+        }
+    }
+
+    /// The ledger has what goes before the cursor.
+    fn told(&mut self, told: Result<(), Closing>) {
+        let Some(saving) = self.saving.take() else { return };
+        // A ledger that is closed is that of a program that stops: the next start sends again what is behind the old cursor.
+        if told.is_ok() {
+            self.try_save(saving.progress);
+        }
+    }
+
+    fn try_save(&mut self, progress: Progress) {
+        if let Err(error) = self.save(progress) {
             tracing::error!(destination = %self.destination.id, %error, "the cursor could not be written");
             self.saved.due = Some(self.now() + DISK_AGAIN);
         }
     }
 
-    fn save(&mut self) -> io::Result<()> {
-        let mut progress = self.board.lock().progress.clone();
+    fn save(&mut self, mut progress: Progress) -> io::Result<()> {
         progress.save(&*self.cell.world.disk, &self.cursor)?;
         self.saved = Saved { position: progress.position, settled: 0, due: None };
         self.reader.release(progress.position);
+        // What was settled while the ledger was told is saved next.
+        self.note_progress();
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use crate::figures::Figures;
 use crate::progress::{CursorError, Progress, cursor_path};
 use crate::verdict::Retries;
 use domicile_border::{Border, Limits};
+use domicile_ledger::Ledger;
 use domicile_log::EventLog;
 use domicile_region::RegionId;
 use domicile_workspace::{Current, Destination, DestinationId, DestinationKind, Snapshot, SourceNumber};
@@ -53,6 +54,8 @@ pub(crate) struct Cell {
     pub world: World,
     pub events: EventLog,
     pub border: Border,
+    /// Told of everything that goes out.
+    pub ledger: Option<Ledger>,
     pub folder: PathBuf,
     pub settings: Settings,
     pub figures: Figures,
@@ -104,7 +107,7 @@ impl Destinations {
         settings: Settings,
     ) -> Self {
         let folder = folder.to_owned();
-        let cell = Cell { world, events, border, folder, settings, figures: Figures::default() };
+        let cell = Cell { world, events, border, ledger: None, folder, settings, figures: Figures::default() };
         Self {
             cell: Arc::new(cell),
             current,
@@ -115,6 +118,14 @@ impl Destinations {
             resting: HashMap::new(),
             off: HashSet::new(),
         }
+    }
+
+    /// Tells the ledger of everything that goes out. Before [`Self::run`].
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        if let Some(cell) = Arc::get_mut(&mut self.cell) {
+            cell.ledger = Some(ledger);
+        }
+        self
     }
 
     /// The figures of all destinations, now and later.

@@ -27,6 +27,7 @@ mod window;
 mod dead_letters;
 mod disk;
 mod progress;
+mod sent;
 
 mod figures;
 

@@ -3,7 +3,7 @@
 use crate::code::{Cursor, put_address, put_optional_range, put_point, put_range, put_u32, put_u64};
 use crate::committer::{Append, Committer, Queue, start};
 use crate::error::{AppendError, OpenError, ReadError};
-use crate::frame::{FLAG_ORIGIN, FrameBuf, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
+use crate::frame::{FLAG_ORIGIN, FrameBuf, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX, point_mark};
 use crate::reader::{FrameReader, RawFrame};
 use crate::store::{LogSettings, Store};
 use crate::writer::{Ready, SegmentWriter};
@@ -247,6 +247,7 @@ impl AcceptedLog {
             flags: if receipt.origin.is_some() { FLAG_ORIGIN } else { 0 },
             source: receipt.source,
             key: key_id,
+            point: point_mark(&receipt.point),
             count: self.inner.seals.fetch_add(1, Ordering::Relaxed),
             received_at: receipt.received_at,
             log_time: Millis(0),
@@ -289,6 +290,11 @@ impl AcceptedReader {
     /// Counts and times of the next request alone: its payload is neither opened nor checked.
     pub fn next_count(&mut self) -> Result<Option<(Span, SourceNumber, Millis)>, ReadError> {
         Ok(self.frames.next_header()?.map(|header| (header.span(), header.source, header.received_at)))
+    }
+
+    /// The next request's header and its payload as it lies on disk, sealed and unchecked, as `look` needs them.
+    pub(crate) fn next_sealed<T>(&mut self, look: impl FnOnce(&Header, &[u8]) -> T) -> Result<Option<T>, ReadError> {
+        self.frames.next_sealed(look)
     }
 
     /// Returns when there is more to read, or the log is closed and read to its end (`false`).

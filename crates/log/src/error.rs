@@ -62,6 +62,13 @@ pub enum OpenError {
     Damage { file: String, offset: u64, what: String },
     #[error("{file}: {error}\n  mend: check that the folder exists, is writable by this user and has room")]
     Io { file: String, error: io::Error },
+    /// The ledger has told more than the logs have.
+    #[error(
+        "the ledger says that the events up to position {told} were {log}, and the log of them ends at {has}\n  \
+         promised events are gone; the start stops here so that nobody takes them for never sent\n  \
+         mend: put the folders of the logs and of the ledger back from one and the same backup"
+    )]
+    Behind { log: &'static str, told: u64, has: u64 },
     #[error(transparent)]
     Key(#[from] KeyError),
 }
@@ -73,6 +80,10 @@ impl OpenError {
 
     pub(crate) fn damage(file: &Path, offset: u64, what: impl Into<String>) -> Self {
         Self::Damage { file: file.display().to_string(), offset, what: what.into() }
+    }
+
+    pub(crate) fn ledger(error: &io::Error) -> Self {
+        Self::Damage { file: "the ledger".into(), offset: 0, what: error.to_string() }
     }
 }
 

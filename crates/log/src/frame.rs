@@ -4,12 +4,14 @@
 //! 0   magic u32 | header crc32c u32 (over 8..104)
 //! 8   payload length u32 | payload crc32c u32
 //! 16  first position u64 | events u32 | flags u32
-//! 32  source u32 | workspace u32 | key generation u32 | zero u32
+//! 32  source u32 | workspace u32 | key generation u32 | ingest point u32
 //! 48  seal count u64 | received at i64 | log time i64 | durable u64
 //! 80  in the event log: how many of its events came to each outcome 5 × u32 | zero u32
 //! 104 payload: sealed bytes and their tag                                        (all little endian)
 //! ```
 //!
+//! - The ingest point is a hash of its name, so that the ledger tells points apart without opening payload; 0 in the event
+//!   log. What counts is the name inside the seal.
 //! - The header is checked by itself, so that a length is never believed before it is known to be good.
 //! - The counts are outside the seal, so that the balance sheet is counted without opening payload, also when a key is
 //!   destroyed; the seal binds them.
@@ -20,6 +22,7 @@ use crate::code::Cursor;
 use crate::{Position, Span};
 use domicile_keys::KeyId;
 use domicile_ledger::Outcome;
+use domicile_region::PointName;
 use domicile_workspace::SourceNumber;
 use domicile_world::Millis;
 
@@ -42,6 +45,8 @@ pub(crate) struct Header {
     pub flags: u32,
     pub source: SourceNumber,
     pub key: KeyId,
+    /// [`point_mark`] of the ingest point.
+    pub point: u32,
     pub count: u64,
     pub received_at: Millis,
     pub log_time: Millis,
@@ -83,6 +88,7 @@ impl Header {
         bytes[32..36].copy_from_slice(&self.source.0.to_le_bytes());
         bytes[36..40].copy_from_slice(&self.key.workspace.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.key.generation.to_le_bytes());
+        bytes[44..48].copy_from_slice(&self.point.to_le_bytes());
         bytes[48..56].copy_from_slice(&self.count.to_le_bytes());
         bytes[56..64].copy_from_slice(&self.received_at.0.to_le_bytes());
         bytes[64..72].copy_from_slice(&self.log_time.0.to_le_bytes());
@@ -104,7 +110,7 @@ impl Header {
         let (first, events, flags) = (Position(cursor.u64()?), cursor.u32()?, cursor.u32()?);
         let source = SourceNumber(cursor.u32()?);
         let key = KeyId { workspace: cursor.u32()?, generation: cursor.u32()? };
-        let _zero = cursor.u32()?;
+        let point = cursor.u32()?;
         let (count, received_at, log_time) = (cursor.u64()?, cursor.millis()?, cursor.millis()?);
         let durable = Position(cursor.u64()?);
         let mut outcomes = [0; Outcome::ALL.len()];
@@ -126,6 +132,7 @@ impl Header {
             flags,
             source,
             key,
+            point,
             count,
             received_at,
             log_time,
@@ -133,6 +140,12 @@ impl Header {
             outcomes,
         })
     }
+}
+
+/// What a header carries of an ingest point's name: never 0.
+pub(crate) fn point_mark(point: &PointName) -> u32 {
+    let hash = xxhash_rust::xxh3::xxh3_64(point.as_str().as_bytes());
+    (hash as u32).max(1)
 }
 
 fn write_counts(counts: &[u32], out: &mut [u8]) {

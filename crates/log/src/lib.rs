@@ -11,6 +11,7 @@
 //! - A position counts events of the accepted log, never goes back and has no gap; both logs use the same ones.
 //! - `Ok` from [`AcceptedLog::append`] means that the events are on disk: a 200 may be sent.
 //! - The event log is its own commit record: its end is how far process has come. There is no other file that says so.
+//! - What either log has is told in the region's ledger by the [`Recorder`], which reads both as anyone does.
 //! - A failed sync is final: nothing is promised after it, and the program has to stop and recover.
 
 mod accepted;
@@ -22,6 +23,8 @@ mod frame;
 mod look;
 mod position;
 mod reader;
+mod receipt;
+mod recorder;
 mod recovery;
 mod segment;
 mod store;
@@ -37,4 +40,6 @@ pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use frame::FrameBuf;
 pub use look::{check_ends, look};
 pub use position::{Position, Span};
+pub use receipt::receipt;
+pub use recorder::{Recorded, Recorder, RecorderError};
 pub use store::{LogSettings, Retention};

@@ -101,6 +101,15 @@ impl FrameReader {
         Ok(Some(frame))
     }
 
+    /// The next frame's header and its payload, which is not checked.
+    pub(crate) fn next_sealed<T>(&mut self, look: impl FnOnce(&Header, &[u8]) -> T) -> Result<Option<T>, ReadError> {
+        let Some(header) = self.peek()? else { return Ok(None) };
+        let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+        let looked = look(&header, self.bytes(self.offset + HEADER_BYTES as u64, length)?);
+        self.pass(&header);
+        Ok(Some(looked))
+    }
+
     /// The next frame's header; the payload is passed over.
     pub(crate) fn next_header(&mut self) -> Result<Option<Header>, ReadError> {
         let Some(header) = self.peek()? else { return Ok(None) };

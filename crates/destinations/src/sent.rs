@@ -1,0 +1,103 @@
+//! What went out since the ledger was told last.
+//!
+//! - A request is counted when it may have reached the host, whatever came back.
+//! - The ledger has an event's request before the cursor passes the event. After a crash between the two the event is sent
+//!   again, and the ledger says so.
+
+use domicile_border::{Answer, Line, SendError, Stage};
+use domicile_ledger::{Closing, Digest, Ledger, Pending, Sent, What};
+use domicile_workspace::Destination;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Where something went, and why it was let out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    host: String,
+    address: SocketAddr,
+    country: String,
+    rule: String,
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    requests: u64,
+    bytes: u64,
+    /// Of the bodies that were taken.
+    delivered: Vec<Digest>,
+}
+
+/// One destination's requests by where they went.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing(BTreeMap<Way, Sum>);
+
+/// Entries that are on their way into the ledger.
+pub(crate) struct Telling(Vec<Pending>);
+
+impl Telling {
+    /// Returns when all of them are on disk.
+    pub async fn told(self) -> Result<(), Closing> {
+        for pending in self.0 {
+            pending.written().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Outgoing {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Notes a try. `delivered`: whether the partner took the event.
+    pub fn note(&mut self, line: Option<&Line>, body: &[u8], result: &Result<Answer, SendError>, delivered: bool) {
+        let Some(line) = line.filter(|_| may_have_gone_out(result)) else { return };
+        let granted = line.granted();
+        let way = Way {
+            host: granted.host(),
+            address: line.address(),
+            country: granted.country().to_string(),
+            rule: granted.rule().to_string(),
+        };
+        let sum = self.0.entry(way).or_default();
+        sum.requests += 1;
+        sum.bytes += body.len() as u64;
+        if delivered {
+            sum.delivered.push(Digest::sha256(body));
+        }
+    }
+
+    /// Hands everything to the ledger and begins anew.
+    pub fn tell(&mut self, ledger: &Ledger, destination: &Destination) -> Telling {
+        let sums = std::mem::take(&mut self.0);
+        let entries = sums.into_iter().map(|(way, mut sum)| {
+            sum.delivered.sort_unstable();
+            let digests: Vec<u8> = sum.delivered.iter().flat_map(|digest| digest.0).collect();
+            What::Sent(Sent {
+                workspace: destination.workspace.to_string(),
+                destination: destination.id.to_string(),
+                host: way.host,
+                address: way.address.to_string(),
+                country: way.country,
+                rule: way.rule,
+                requests: sum.requests,
+                delivered: sum.delivered.len() as u64,
+                bytes: sum.bytes,
+                digest: Digest::sha256(&digests),
+            })
+        });
+        Telling(ledger.enter_all(entries))
+    }
+}
+
+/// Whether bytes of a request may have left: only these errors say that none have.
+fn may_have_gone_out(result: &Result<Answer, SendError>) -> bool {
+    !matches!(
+        result,
+        Err(SendError::Refused(_)
+            | SendError::Unreachable { .. }
+            | SendError::Tls { .. }
+            | SendError::Request(_)
+            | SendError::TimedOut { stage: Stage::Connecting })
+    )
+}
