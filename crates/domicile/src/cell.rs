@@ -9,7 +9,8 @@ use domicile_control::{Place, PostgresUrl, Store};
 use domicile_destinations::{Destinations, Figures};
 use domicile_ingest::{Intake, PublicUrls, Settings as IngestSettings, Uplink};
 use domicile_keys::Keyring;
-use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Retention};
+use domicile_ledger::{Closed, Ledger, What};
+use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Recorded, Recorder, Retention};
 use domicile_process::{Process, ProcessSettings};
 use domicile_region::{IngestPoint, PointName, Region, Topology};
 use domicile_world::World;
@@ -51,12 +52,16 @@ pub struct Cell {
     pub balance: Balance,
     pub figures: Figures,
     pub border: Border,
+    pub ledger: Ledger,
     /// Each ingest point and the log that it promises with: the region's own, or a remote point's spool.
     pub points: Vec<(PointName, AcceptedLog)>,
     spools: Vec<Spool>,
     committer: Part,
     process: Part,
     consumers: Vec<Part>,
+    recorder: Part,
+    recorded: watch::Receiver<Recorded>,
+    ledger_writer: Part,
     _follower: Follower,
 }
 
@@ -120,6 +125,8 @@ impl Cell {
             world.disk.make_folder(private, true).map_err(|error| unwritable(private, &error))?;
         }
         let keyring = Keyring::open(&world, &folder.join("keys")).map_err(Failure::unreached)?;
+        let (ledger, ledger_writer) =
+            Ledger::open(&world, &region.id, &folder.join("ledger"), &keyring).map_err(Failure::unreached)?;
         let border = Border::new(world.clone(), &region, &topology.networks).with_own(own);
         let file = folder.join("control.db");
         let place = match &control_store {
@@ -139,7 +146,11 @@ impl Cell {
             move |part: &str| format!("{region} {part}")
         };
 
-        // The consumers take hold of the event log before anything is written to it.
+        // The recorder and the consumers take hold of the logs before anything is written to them.
+        let program = env!("CARGO_PKG_VERSION");
+        let recorder = Recorder::open(&world, &region, program, &current, &ledger, (&accepted, &events))
+            .map_err(Failure::unreached)?;
+        let recorded = recorder.recorded();
         let archive_store = Arc::new(FolderStore::new(&world, folder.join("archive")));
         let archive = Archive::open(
             world.clone(),
@@ -150,7 +161,8 @@ impl Cell {
             folder.join("archive").join("archive.cursor"),
             ArchiveSettings::default(),
         )
-        .map_err(Failure::unreached)?;
+        .map_err(Failure::unreached)?
+        .with_ledger(ledger.clone(), region.country.to_string());
         let archived = archive.progress();
         let destinations = Destinations::new(
             world.clone(),
@@ -160,7 +172,8 @@ impl Cell {
             border.clone(),
             &sent,
             domicile_destinations::Settings::default(),
-        );
+        )
+        .with_ledger(ledger.clone());
         let figures = destinations.figures();
         let (keeper, balance) = BalanceKeeper::open(
             &world,
@@ -204,6 +217,10 @@ impl Cell {
             })?,
         ];
         Ok(Self {
+            ledger_writer: start(name("ledger"), move || ledger_writer.run())?,
+            recorder: start(name("recorder"), move || recorder.run())?,
+            recorded,
+            ledger,
             committer: start(name("accepted log"), move || committer.run())?,
             process: start(name("process"), move || process.run())?,
             region,
@@ -225,7 +242,8 @@ impl Cell {
 
     /// Ends when a part ends before it was told to; says which, and why.
     pub async fn failed(&mut self) -> String {
-        let (mut writers, mut readers) = (vec![&mut self.committer, &mut self.process], Vec::new());
+        let mut writers = vec![&mut self.committer, &mut self.process, &mut self.ledger_writer];
+        let mut readers = vec![&mut self.recorder];
         for spool in &mut self.spools {
             writers.push(&mut spool.committer);
             readers.push(&mut spool.uplink);
@@ -270,7 +288,11 @@ impl Cell {
         for consumer in &mut self.consumers {
             consumer.end().await?;
         }
-        Ok(())
+        self.recorder.end().await?;
+        let Recorded { accepted, decided } = *self.recorded.borrow();
+        self.ledger.enter(What::Closed(Closed { accepted: accepted.0, decided: decided.0 }));
+        self.ledger.close();
+        self.ledger_writer.end().await
     }
 }
 

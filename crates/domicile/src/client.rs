@@ -79,6 +79,16 @@ impl CellArgs {
         self.cells_in("operator.json")
     }
 
+    /// The data folder of a local `up`.
+    pub fn data(&self) -> &std::path::Path {
+        &self.data
+    }
+
+    /// A client for another address, with the token that was given.
+    pub fn client(&self, url: &str) -> Result<Client, Failure> {
+        Client::new(url, self.token.as_deref(), &self.trust)
+    }
+
     fn cells_in(&self, file: &str) -> Result<Vec<Cell>, Failure> {
         if let Some(url) = &self.cell {
             return Ok(vec![Cell { name: url.clone(), client: Client::new(url, self.token.as_deref(), &self.trust)? }]);
@@ -239,6 +249,11 @@ pub fn encode(text: &str) -> String {
         }
     }
     out
+}
+
+/// A path of several parts, each encoded.
+pub fn encode_path(path: &str) -> String {
+    path.split('/').map(encode).collect::<Vec<_>>().join("/")
 }
 
 /// The policy of the command line: it stands in no region, and goes where the operator says.

@@ -19,6 +19,7 @@ mod router;
 mod send;
 mod tail;
 mod up;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
@@ -48,6 +49,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Show the balance sheet; exit 1 when it does not add up
     Balance(balance::BalanceArgs),
+    /// Check a ledger and its archive offline; exit 1 when anything was altered, dropped or reordered
+    Verify(verify::VerifyArgs),
     /// Show sources, destinations and warehouses with their regional endpoints
     Catalog(catalog::CatalogArgs),
     /// Accounts, entitlements, people and sign-in providers of a cell, for who runs it
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Apply(args) => apply::run(args),
         Command::Export(args) => export::run(args),
         Command::Balance(args) => balance::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Operator(args) => operator::run(args),
         Command::Catalog(args) => catalog::run(args),
     };

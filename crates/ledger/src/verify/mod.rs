@@ -53,6 +53,8 @@ pub struct Finding {
 pub struct Report {
     pub vkey: Option<VKey>,
     pub head: Option<Head>,
+    /// The checkpoint as it was read.
+    pub checkpoint: Option<Vec<u8>>,
     pub witnessed: Vec<Witnessed>,
     pub kinds: BTreeMap<&'static str, u64>,
     pub sums: Sums,
@@ -157,6 +159,7 @@ fn read_head(ledger: &dyn Files, question: &Question, report: &mut Report) -> io
         report.find("checkpoint", "it is missing");
         return Ok(None);
     };
+    report.checkpoint = Some(note.clone());
     match Head::read(&note, &vkey, &question.witnesses) {
         Ok((head, witnessed)) => {
             if witnessed.len() < question.witnesses_min {
