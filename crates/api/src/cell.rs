@@ -8,6 +8,7 @@ use domicile_border::Border;
 use domicile_control::Store;
 use domicile_destinations::Figures;
 use domicile_ingest::PublicUrls;
+use domicile_ledger::Ledger;
 use domicile_log::{AcceptedLog, EventLog, Position};
 use domicile_region::{Region, RegionId, Topology};
 use domicile_world::World;
@@ -26,6 +27,7 @@ pub struct Cell {
     pub control: Store,
     /// The way out: for trying a warehouse's connection.
     pub border: Border,
+    pub ledger: Ledger,
     pub accepted: AcceptedLog,
     pub events: EventLog,
     pub balance: Balance,

@@ -32,5 +32,5 @@ pub use balance_keeper::{Balance, BalanceKeeper, KeeperError};
 pub use cell::{Addresses, ArchiveView, Cell};
 pub use limit::Limits;
 pub use live::{LiveEvents, LiveSeats, Seen, SourceNames, recent};
-pub use resources::stream;
+pub use resources::{ledger_file, receipt_of_source, stream};
 pub use router::{openapi, router};

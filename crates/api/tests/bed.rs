@@ -11,7 +11,8 @@ use domicile_destinations::{Destinations, Settings};
 use domicile_event::Envelope;
 use domicile_ingest::{PublicUrl, PublicUrls};
 use domicile_keys::Keyring;
-use domicile_log::{AcceptedLog, EventLog, FrameBuf, LogSettings, Position, Receipt};
+use domicile_ledger::{Entry, Ledger, What};
+use domicile_log::{AcceptedLog, EventLog, FrameBuf, LogSettings, Position, Receipt, Recorder};
 use domicile_process::{Process, ProcessSettings};
 use domicile_region::{InRegion, PointName, Region, Topology};
 use domicile_workspace::SourceId;
@@ -21,6 +22,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
@@ -76,6 +78,10 @@ fn open(folder: &Path) -> Opened {
     let (accepted, committer) =
         AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keys, settings).expect("opens");
     let (events, writer) = EventLog::open(&world, &folder.join("events"), &keys, settings).expect("opens");
+    let (ledger, ledger_writer) =
+        Ledger::open(&world, &region.id, &folder.join("ledger"), &keys).expect("the ledger opens");
+    let recorder = Recorder::open(&world, &region, "test", &current, &ledger, (&accepted, &events)).expect("opens");
+    let recorder = recorder.with_window(Duration::from_millis(20));
     let store = Arc::new(FolderStore::new(&world, folder.join("archive")));
     let archive = Archive::open(
         world.clone(),
@@ -85,7 +91,8 @@ fn open(folder: &Path) -> Opened {
         index.join("archive.cursor"),
         ArchiveSettings::default(),
     )
-    .expect("opens");
+    .expect("opens")
+    .with_ledger(ledger.clone(), region.country.to_string());
     let border = Border::new(world.clone(), &region, &topology.networks);
     let destinations = Destinations::new(
         world.clone(),
@@ -95,7 +102,8 @@ fn open(folder: &Path) -> Opened {
         border.clone(),
         &index,
         Settings::default(),
-    );
+    )
+    .with_ledger(ledger.clone());
     let figures = destinations.figures();
     let archive_view = ArchiveView { store, progress: archive.progress() };
     let (keeper, balance) =
@@ -112,11 +120,14 @@ fn open(folder: &Path) -> Opened {
     )
     .expect("opens");
     let parts = vec![
+        on_a_thread(move || async { recorder.run().await.expect("the recorder ends in order") }),
         tokio::spawn(async { committer.run().await.expect("the committer ends in order") }),
         tokio::spawn(async { process.run().await.expect("process ends in order") }),
         on_a_thread(move || async { archive.run().await.expect("the archive ends in order") }),
         tokio::spawn(async { keeper.run().await.expect("the keeper ends in order") }),
         tokio::spawn(destinations.run()),
+        // The last: the others end by telling it.
+        on_a_thread(move || async { ledger_writer.run().await.expect("the ledger ends in order") }),
     ];
     let mut points = PublicUrls::new();
     let url = PublicUrl::read("http://127.0.0.1:7101").expect("an address");
@@ -131,6 +142,7 @@ fn open(folder: &Path) -> Opened {
         addresses,
         control,
         border,
+        ledger,
         accepted,
         events,
         balance,
@@ -179,9 +191,12 @@ impl Bed {
     /// Ends all parts in order: what was accepted is decided, archived and counted.
     pub async fn close(&mut self) {
         self.cell.accepted.close();
+        let ledger_writer = self.parts.pop().expect("is there");
         for part in self.parts.drain(..) {
             part.await.expect("a part ends in order");
         }
+        self.cell.ledger.close();
+        ledger_writer.await.expect("the ledger ends in order");
     }
 
     /// Ends in order and starts again, perhaps without a file.
@@ -266,6 +281,19 @@ impl Bed {
         while self.cell.events.end() < self.cell.accepted.end() {
             reader.more().await;
             while reader.next().expect("reads").is_some() {}
+        }
+    }
+
+    /// Returns when everything accepted is in the ledger.
+    pub async fn recorded(&self) {
+        let mut signed = self.cell.ledger.follow();
+        let end = self.cell.accepted.end().0;
+        let is_in = |entry: std::io::Result<(u64, Entry)>| match entry.expect("reads").1.what {
+            What::Accepted(accepted) => Some(accepted.window[1] >= end),
+            _ => None,
+        };
+        while end > 0 && !self.cell.ledger.backwards().find_map(is_in).unwrap_or(false) {
+            signed.changed().await.expect("the ledger is open");
         }
     }
 

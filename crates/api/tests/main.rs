@@ -18,6 +18,7 @@ mod figures;
 mod filters;
 mod functions;
 mod labels;
+mod ledger;
 mod people;
 mod plans;
 mod privacy;

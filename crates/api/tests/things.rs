@@ -27,6 +27,8 @@ impl Things {
         things.ids.insert("warehouseMetadataId", "postgres".to_owned());
         bed.accept("web", &[track("m1", "Order Completed")]).await;
         bed.decided().await;
+        bed.recorded().await;
+        things.ids.insert("position", "0".to_owned());
         // A source keeps one key: the walk may delete the other.
         things.made(bed, "createWriteKeyForSource", "/sources/{sourceId}/writekey", "").await;
         things.ids.insert("key", "team".to_owned());

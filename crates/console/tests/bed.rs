@@ -9,6 +9,7 @@ use domicile_control::{DemoSecrets, DemoWorkspace, Store};
 use domicile_destinations::Figures;
 use domicile_ingest::{PublicUrl, PublicUrls};
 use domicile_keys::Keyring;
+use domicile_ledger::Ledger;
 use domicile_ledger::{Outcome, Reason};
 use domicile_log::{AcceptedLog, DecidedBuilder, EventKey, EventLog, EventWriter, LogSettings, Position, Span};
 use domicile_region::{PointName, Topology};
@@ -56,6 +57,8 @@ impl Bed {
         let (accepted, _committer) =
             AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keys, settings).expect("opens");
         let (events, writer) = EventLog::open(&world, &folder.join("events"), &keys, settings).expect("opens");
+        let (ledger, _writer) =
+            Ledger::open(&world, &region.id, &folder.join("ledger"), &keys).expect("the ledger opens");
         let progress = tokio::sync::watch::Sender::new(Position(0)).subscribe();
         let archive = ArchiveView { store: Arc::new(FolderStore::new(&world, folder.join("archive"))), progress };
         let figures = Figures::default();
@@ -77,6 +80,7 @@ impl Bed {
             region,
             addresses,
             control,
+            ledger,
             accepted,
             events,
             balance,

@@ -104,6 +104,7 @@ resources! {
     Sync = "sync",
     Transfer = "transfer",
     Event = "event",
+    Receipt = "receipt",
     Region = "region",
     CatalogEntry = "entry of the catalog",
     /// Something that the caller may not even see.

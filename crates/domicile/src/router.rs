@@ -6,7 +6,7 @@ use axum::extract::{Path, Request};
 use axum::http::header::{CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domicile_api::{Addresses, ArchiveView, Limits, LiveSeats};
 use domicile_region::Topology;
@@ -30,6 +30,7 @@ pub fn router(
         region: cell.region.clone(),
         addresses: addresses.clone(),
         control: cell.store.clone(),
+        ledger: cell.ledger.clone(),
         accepted: cell.accepted.clone(),
         events: cell.events.clone(),
         balance: cell.balance.clone(),
@@ -40,6 +41,17 @@ pub fn router(
         live: LiveSeats::default(),
     });
     let intake = cell.intake.clone();
+    let (keys, of_key) = (intake.clone(), Arc::clone(&view));
+    let receipt = move |Path((point, place)): Path<(String, u64)>, request: Request| async move {
+        match keys.source_of(request.headers()) {
+            Ok(source) => domicile_api::receipt_of_source(of_key, source, point, place).await,
+            Err(refused) => refused.into_response(),
+        }
+    };
+    let of_file = Arc::clone(&view);
+    let ledger_file = move |Path(path): Path<String>, request: Request| async move {
+        domicile_api::ledger_file(of_file, request.headers(), path).await
+    };
     let settings = move |Path(key): Path<String>, request: Request| async move { intake.settings(&request, &key) };
     let (metrics, measured) = (metrics.clone(), Arc::clone(&view));
     let render = move || async move {
@@ -52,6 +64,8 @@ pub fn router(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || is_ready(Arc::clone(&asked))))
         .route("/metrics", get(render))
+        .route("/v1/receipts/{point}/{place}", get(receipt))
+        .route("/ledger/{*path}", get(ledger_file))
         .route("/v1/projects/{key}/settings", get(settings.clone()))
         .route("/projects/{key}/settings", get(settings))
         .merge(domicile_api::router(Arc::clone(&view)))

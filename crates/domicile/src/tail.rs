@@ -148,6 +148,9 @@ fn print_life(region: &str, life: &Value) {
         (Some(outcome), Some(reason), None) => println!("  decided   {outcome}: {reason}"),
         (Some(outcome), None, None) => println!("  decided   {outcome}"),
     }
+    if let Some(entry) = life["recorded"]["entry"].as_u64() {
+        println!("  recorded  entry {entry} of the ledger, receipt {}", text(&life["recorded"]["receipt"]));
+    }
     match (life["stored"]["object"].as_str(), life["stored"]["state"].as_str()) {
         (Some(object), _) => println!("  stored    {object}"),
         (None, Some(state)) => println!("  stored    {state}"),

@@ -133,6 +133,7 @@ async fn serve(
     look_at(&world, &topology, &regions, &args.data)?;
     let mut cells = Vec::new();
     for region in regions {
+        let receipts = addresses.cells.get(&region.id).cloned();
         cells.push(Cell::start(Plan {
             world: world.clone(),
             topology: Arc::clone(&topology),
@@ -144,6 +145,7 @@ async fn serve(
             ingest: domicile_ingest::Settings {
                 trusted_proxies: args.trusted_proxies.clone(),
                 scripts: args.scripts.clone(),
+                receipts,
                 ..domicile_ingest::Settings::default()
             },
         })?);

@@ -12,10 +12,11 @@ use domicile_event::{
     BATCH_BYTES_MAX, Call, EVENT_BYTES_MAX, Envelope, ScanError, Wrong, read, scan_batch, scan_single,
 };
 use domicile_listen::BodyError;
-use domicile_log::{AcceptedLog, AppendError, FrameBuf, Receipt};
+use domicile_log::{AcceptedLog, AppendError, FrameBuf, Receipt, Span};
 use domicile_region::{InRegion, PointName};
 use domicile_workspace::Source;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use http_body::Body;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -99,7 +100,13 @@ impl Accept {
         let began = self.shared.world.clock.monotonic();
         *unread = !body.is_end_stream();
         match self.try_request(asked, head, client, body, unread, began).await {
-            Ok(()) => response::success(),
+            Ok(span) => {
+                let mut answer = response::success();
+                if let Some(url) = self.receipt_url(&head.headers, span) {
+                    answer.headers_mut().insert(response::RECEIPT, url);
+                }
+                answer
+            }
             Err(refusal) => {
                 self.tally.other(refusal.code());
                 response::refused(&refusal)
@@ -115,7 +122,7 @@ impl Accept {
         body: B,
         unread: &mut bool,
         began: Duration,
-    ) -> Result<(), Refusal>
+    ) -> Result<Option<Span>, Refusal>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<BodyError>,
@@ -145,6 +152,16 @@ impl Accept {
         self.body(asked, named, client, body, began).await
     }
 
+    /// Where the receipt of a request will be, if it asks for one: some seconds pass until the ledger has it.
+    fn receipt_url(&self, headers: &HeaderMap, span: Option<Span>) -> Option<HeaderValue> {
+        let wanted = headers.get(response::RECEIPT)?;
+        if !wanted.as_bytes().trim_ascii().eq_ignore_ascii_case(b"want") {
+            return None;
+        }
+        let (base, span) = (self.shared.settings.receipts.as_deref()?, span?);
+        HeaderValue::try_from(format!("{base}/v1/receipts/{}/{}", self.point, span.first)).ok()
+    }
+
     /// Takes the event of a pixel; what is wrong with it is only counted.
     pub async fn pixel(&self, call: Call, event: Vec<u8>, client: Option<IpAddr>) {
         let began = self.shared.world.clock.monotonic();
@@ -171,11 +188,11 @@ impl Accept {
         client: Option<IpAddr>,
         body: FrameBuf,
         began: Duration,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Span>, Refusal> {
         let (envelope, source) = self.scan(asked, named, body.body())?;
         if envelope.items.is_empty() {
             self.tally.accepted(0, 0, self.since(began));
-            return Ok(());
+            return Ok(None);
         }
         let (events, bytes) = (envelope.items.len(), body.len());
         self.shared.rates.take(&source, events).map_err(Refusal::RateLimited)?;
@@ -189,9 +206,9 @@ impl Accept {
         };
         let source = InRegion::new(self.shared.region.clone(), source);
         match self.log.append(source, receipt, &envelope, body).await {
-            Ok(_) => {
+            Ok(span) => {
                 self.tally.accepted(events, bytes, self.since(began));
-                Ok(())
+                Ok(Some(span))
             }
             Err(error) => Err(self.not_stored(error)),
         }

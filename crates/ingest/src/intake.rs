@@ -2,7 +2,7 @@
 
 use crate::budget::Budget;
 use crate::ingest::Ingest;
-use crate::key::decode_percent;
+use crate::key::{self, decode_percent};
 use crate::rate::Rates;
 use crate::refusal::Refusal;
 use crate::response::{self, Answer};
@@ -31,6 +31,8 @@ pub struct Settings {
     pub bodies_wait: Duration,
     /// The folder of the browser SDK's files.
     pub scripts: Option<PathBuf>,
+    /// The public address of the cell, where who asks for a receipt may fetch it; without one nobody is told.
+    pub receipts: Option<String>,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             bodies_bytes_max: 64 * 1024 * 1024,
             bodies_wait: Duration::from_secs(2),
             scripts: None,
+            receipts: None,
         }
     }
 }
@@ -103,6 +106,19 @@ impl Intake {
         let mut answer = self.shared.settings_answer(key, request.headers());
         response::allow_origin(answer.headers_mut(), request.headers().get(header::ORIGIN).cloned());
         answer
+    }
+
+    /// The source whose write key a request's `Authorization` names: for who fetches a receipt on the cell's own port.
+    ///
+    /// # Errors
+    /// The tracking API's refusal, as an answer.
+    pub fn source_of(&self, headers: &HeaderMap) -> Result<Arc<Source>, Box<Answer>> {
+        let shared = &self.shared;
+        let refused = |refusal: &Refusal| Box::new(response::refused(refusal));
+        let key = key::from_header(headers).ok_or_else(|| refused(&Refusal::MissingWriteKey))?;
+        let snapshot = shared.current.load();
+        let source = document::source_here(&snapshot, &shared.topology, &shared.urls, &key);
+        source.cloned().map_err(|refusal| refused(&refusal))
     }
 
     /// When a source's settings were last asked for since the start, by the wall clock.

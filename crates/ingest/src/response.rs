@@ -18,13 +18,16 @@ const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, x-retry-count, x-domicile-receipt, content-encoding, cache-control",
 );
 const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
-const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static("Retry-After, X-RateLimit-Reset");
+const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static("Retry-After, X-RateLimit-Reset, X-Domicile-Receipt");
 const DAY_S: HeaderValue = HeaderValue::from_static("86400");
 
 /// An accepted request's answer. Some SDKs take nothing but exactly this for success.
 pub(crate) fn success() -> Answer {
     json(StatusCode::OK, Bytes::from_static(br#"{"success":true}"#))
 }
+
+/// Asks for a receipt (`want`), and tells where to fetch it.
+pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("x-domicile-receipt");
 
 pub(crate) fn json(status: StatusCode, body: Bytes) -> Answer {
     with_type(status, JSON, body)

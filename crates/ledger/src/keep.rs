@@ -202,7 +202,12 @@ impl Ledger {
 
     /// The entries from the last one back, with their indexes.
     pub fn backwards(&self) -> impl Iterator<Item = io::Result<(u64, Entry)>> + '_ {
-        let size = self.signed().head.size;
+        self.backwards_from(u64::MAX)
+    }
+
+    /// The entries before an index, from the last one back.
+    pub fn backwards_from(&self, before: u64) -> impl Iterator<Item = io::Result<(u64, Entry)>> + '_ {
+        let size = self.signed().head.size.min(before);
         let bundles = (0..size.div_ceil(crate::tlog::TILE_WIDTH)).rev();
         bundles.flat_map(move |number| {
             let first = number * crate::tlog::TILE_WIDTH;

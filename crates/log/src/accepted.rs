@@ -185,6 +185,26 @@ impl AcceptedLog {
         self.inner.queue.origin_end(point)
     }
 
+    /// Where the request is that lay at `place` of a remote point's spool; `None` when it was not taken yet, or is not kept
+    /// any more. Reads up to one segment.
+    pub fn position_of(&self, point: &PointName, place: Position) -> Result<Option<Position>, ReadError> {
+        if place >= self.origin_end(point) {
+            return Ok(None);
+        }
+        let Some(from) = self.inner.store.segment_of_origin(point, place) else { return Ok(None) };
+        let mut reader = self.reader(from)?;
+        while let Some(accepted) = reader.next()? {
+            match accepted.receipt.origin {
+                Some(origin) if origin.point == *point && origin.span.contains(place) => {
+                    return Ok(Some(accepted.span.first));
+                }
+                Some(origin) if origin.point == *point && origin.span.first > place => break,
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
     /// A reader that begins with the request that `from` lies in. Nothing behind it is deleted while it lives.
     pub fn reader(&self, from: Position) -> Result<AcceptedReader, ReadError> {
         Ok(AcceptedReader { frames: FrameReader::open(&self.inner.store, from)?, store: Arc::clone(&self.inner.store) })

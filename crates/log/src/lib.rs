@@ -40,6 +40,6 @@ pub use error::{AppendError, OpenError, ReadError, WriteError};
 pub use frame::FrameBuf;
 pub use look::{check_ends, look};
 pub use position::{Position, Span};
-pub use receipt::receipt;
+pub use receipt::{entry_of, receipt};
 pub use recorder::{Recorded, Recorder, RecorderError};
 pub use store::{LogSettings, Retention};

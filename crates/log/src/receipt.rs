@@ -5,13 +5,14 @@ use crate::accepted::AcceptedLog;
 use crate::error::ReadError;
 use crate::recorder::leaf;
 use domicile_ledger::{Accepted, Ledger, Receipt, TILE_WIDTH, What};
-use domicile_workspace::{Snapshot, WorkspaceId};
+use domicile_workspace::{Snapshot, SourceNumber, WorkspaceId};
 use std::io;
 
 /// Below this many entries they are looked at one by one.
 const SPAN_MIN: u64 = 2 * TILE_WIDTH;
 
-/// The receipt for the request that `position` lies in, if it is the workspace's; `None` while it is in no entry yet.
+/// The receipt for the request that `position` lies in, if it is the workspace's, and of this source when one is named;
+/// `None` while it is in no entry yet.
 ///
 /// Reads one window of the log again: some tens of megabytes at the most.
 ///
@@ -21,12 +22,12 @@ pub fn receipt(
     ledger: &Ledger,
     log: &AcceptedLog,
     snapshot: &Snapshot,
-    workspace: &WorkspaceId,
+    (workspace, source): (&WorkspaceId, Option<SourceNumber>),
     position: Position,
 ) -> Result<Option<Receipt>, ReadError> {
     let damage = |what: &str| ReadError::Damage { file: "the accepted log".into(), offset: 0, what: what.into() };
     let io = |error: io::Error| ReadError::Io { file: "the ledger".into(), error };
-    let Some((index, accepted)) = find(ledger, workspace, position).map_err(io)? else { return Ok(None) };
+    let Some((index, accepted)) = entry_of(ledger, workspace, position).map_err(io)? else { return Ok(None) };
     let [first, end] = accepted.window.map(Position);
     if first < log.start() {
         return Err(damage("the window of the request is not kept any more"));
@@ -37,7 +38,7 @@ pub fn receipt(
         let read = reader.next_sealed(|header, payload| {
             let is_own = snapshot.source_of_frame(header.source).is_some_and(|source| source.workspace == *workspace);
             if is_own {
-                if header.span().contains(position) {
+                if header.span().contains(position) && source.is_none_or(|source| source == header.source) {
                     place = Some(leaves.len());
                 }
                 leaves.push(leaf(header, payload));
@@ -59,9 +60,9 @@ pub fn receipt(
     Ok(Receipt::new(&leaves, place, &entry, (index, &way), &signed.checkpoint, ledger.vkey()))
 }
 
-/// The `accepted` entry of a workspace whose window has a position. Windows stand in order, so the ledger is halved until
+/// The `accepted` entry of a workspace whose window has a position, and its index. Windows stand in order, so the ledger is halved until
 /// few entries are left; it costs the same however long it is.
-fn find(ledger: &Ledger, workspace: &WorkspaceId, position: Position) -> io::Result<Option<(u64, Accepted)>> {
+pub fn entry_of(ledger: &Ledger, workspace: &WorkspaceId, position: Position) -> io::Result<Option<(u64, Accepted)>> {
     let size = ledger.signed().head.size;
     let (mut from, mut to) = (0, size);
     while to - from > SPAN_MIN {

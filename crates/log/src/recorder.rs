@@ -59,6 +59,7 @@ pub struct Recorder {
     decided_window: Window<DecidedPart>,
     /// The entries that were handed in last, and what is recorded with them.
     pending: Option<(Pending, Recorded)>,
+    window: Duration,
     recorded: watch::Sender<Recorded>,
 }
 
@@ -100,8 +101,14 @@ impl Recorder {
             accepted_window: Window::new(from.accepted),
             decided_window: Window::new(from.decided),
             pending: None,
+            window: WINDOW,
             recorded: watch::Sender::new(from),
         })
+    }
+
+    /// Tells a window so long after its first request: 5 s without this.
+    pub fn with_window(self, window: Duration) -> Self {
+        Self { window, ..self }
     }
 
     /// Up to which positions everything is in the ledger.
@@ -171,7 +178,7 @@ impl Recorder {
 
     fn due_at(&self) -> Option<Duration> {
         let windows = [self.accepted_window.since, self.decided_window.since];
-        windows.into_iter().flatten().min().map(|since| since + WINDOW)
+        windows.into_iter().flatten().min().map(|since| since + self.window)
     }
 
     fn due_in(&self) -> Option<Duration> {

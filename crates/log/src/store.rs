@@ -3,6 +3,7 @@
 use crate::segment::Segment;
 use crate::{Position, ReadError};
 use domicile_keys::{FrameKey, KeyError, KeyId, Keyring, Salt};
+use domicile_region::PointName;
 use domicile_world::{Millis, World};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -126,6 +127,14 @@ impl Store {
         let first = segments.get(after.checked_sub(1)?)?.header.first;
         let n = segments.partition_point(|segment| segment.header.first < first);
         segments.get(n).cloned()
+    }
+
+    /// The first position of the segment in which a place of a remote point's spool was taken, if it is kept.
+    pub(crate) fn segment_of_origin(&self, point: &PointName, place: Position) -> Option<Position> {
+        let segments = self.segments();
+        let taken_before = |segment: &Arc<Segment>| segment.header.origins.get(point).is_none_or(|end| *end <= place);
+        let after = segments.partition_point(taken_before);
+        segments.get(after.checked_sub(1)?).map(|segment| segment.header.first)
     }
 
     pub(crate) fn segment(&self, sequence: u64) -> Option<Arc<Segment>> {

@@ -13,4 +13,4 @@ pub(crate) use ask::{Ask, BODY_BYTES_MAX, Caller, typed};
 pub(crate) use openapi::document;
 pub(crate) use operation::{Answer, Answered, Group, Needs, Of, Operation, PAGINATED, delete, get, patch, post, put};
 pub(crate) use schema::{Field, ID, NAME, Object, SLUG, Schema, any_text, list, may, need, text};
-pub(crate) use serve::{covered, routes};
+pub(crate) use serve::{bearer, covered, routes};

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use domicile_archive::object_of;
 use domicile_control::{Area, Level, Resource};
 use domicile_ledger::Outcome;
-use domicile_log::Position;
-use domicile_workspace::SourceId;
+use domicile_log::{Position, entry_of};
+use domicile_workspace::{SourceId, WorkspaceId};
 use futures::FutureExt;
 use http::{HeaderValue, header};
 use serde_json::value::RawValue;
@@ -31,6 +31,8 @@ static OCCURRENCE: Object = Object {
         need("sourceSlug", ID),
         need("accepted", Schema::Map).about("Where, when and from which address it was taken."),
         need("decided", Schema::Null(&Schema::Map)).about("Null: not yet."),
+        need("recorded", Schema::Null(&Schema::Map))
+            .about("The entry of the ledger that it is in, and its receipt. Null: not yet."),
         need("stored", Schema::Null(&Schema::Map)).about("The archive's object."),
         need("sent", list(&Schema::Map, 1_000)).about("By destination: what became of it, and each try."),
         need("event", Schema::Any),
@@ -95,7 +97,7 @@ async fn life(cell: Arc<Cell>, ask: Ask) -> Result<Response, ApiError> {
     if message_id.len() > MESSAGE_ID_BYTES_MAX {
         return Err(Resource::Event.into());
     }
-    let wanted = message_id.clone();
+    let (wanted, workspace) = (message_id.clone(), ask.caller.scope.workspace.clone());
     let search = move |cell: &Cell| {
         let scope = &ask.caller.scope;
         cell.control.note_view(&scope.actor, &scope.workspace, "event", &wanted)?;
@@ -108,9 +110,10 @@ async fn life(cell: Arc<Cell>, ask: Ask) -> Result<Response, ApiError> {
     }
     let mut occurrences = Vec::with_capacity(search.found.len());
     let attempts = cell.figures.attempts_of(&message_id);
-    for found in &search.found {
+    let recorded = recorded(&cell, &search.found, workspace).await?;
+    for (found, recorded) in search.found.iter().zip(recorded) {
         let sent = if found.is_kept() { sent::of(&cell, found, &attempts) } else { Vec::new() };
-        occurrences.push(occurrence(&cell, found, sent).await);
+        occurrences.push(occurrence(&cell, found, recorded, sent).await);
     }
     Ok(data(json!({
         "event": { "messageId": message_id, "occurrences": occurrences },
@@ -119,7 +122,7 @@ async fn life(cell: Arc<Cell>, ask: Ask) -> Result<Response, ApiError> {
     .into_response())
 }
 
-async fn occurrence(cell: &Cell, found: &Found, sent: Vec<Value>) -> Value {
+async fn occurrence(cell: &Cell, found: &Found, recorded: Value, sent: Vec<Value>) -> Value {
     let seen = found.seen.shown();
     let decided = json!({
         "outcome": seen["outcome"],
@@ -136,10 +139,28 @@ async fn occurrence(cell: &Cell, found: &Found, sent: Vec<Value>) -> Value {
             "clientAddress": seen["clientAddress"],
         },
         "decided": if found.undecided { Value::Null } else { decided },
+        "recorded": recorded,
         "stored": stored(cell, found).await,
         "sent": sent,
         "event": found.seen.event.as_deref().map(tree),
     })
+}
+
+/// Where the ledger has each: the index of its entry, and the path of its receipt.
+async fn recorded(cell: &Arc<Cell>, found: &[Found], workspace: WorkspaceId) -> Result<Vec<Value>, ApiError> {
+    let positions: Vec<Position> = found.iter().map(|found| found.seen.position).collect();
+    let look = move |cell: &Cell| {
+        let one = |position: Position| match entry_of(&cell.ledger, &workspace, position) {
+            Ok(Some((index, _))) => json!({ "entry": index, "receipt": format!("/api/ledger/receipts/{position}") }),
+            Ok(None) => Value::Null,
+            Err(error) => {
+                tracing::warn!(%error, "the ledger could not be read");
+                Value::Null
+            }
+        };
+        Ok(positions.into_iter().map(one).collect())
+    };
+    cell.blocking(look).await
 }
 
 /// An event as a part of the answer. One that no tree of values can hold (`1e999`, hundreds of nested lists) is shown as its

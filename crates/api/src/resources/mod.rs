@@ -31,6 +31,7 @@ mod operator;
 mod balance;
 mod delivery;
 mod events;
+mod ledger;
 mod usage;
 mod volume;
 
@@ -38,6 +39,7 @@ mod audit;
 mod configuration;
 
 pub use events::stream;
+pub use ledger::{ledger_file, receipt_of_source};
 
 use crate::contract::Group;
 
@@ -57,6 +59,7 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { name: "Privacy", operations: privacy::OPERATIONS },
     Group { name: "Balance", operations: balance::OPERATIONS },
     Group { name: "Events", operations: events::OPERATIONS },
+    Group { name: "Ledger", operations: ledger::OPERATIONS },
     Group { name: "Event volume", operations: volume::OPERATIONS },
     Group { name: "Delivery overview", operations: delivery::OPERATIONS },
     Group { name: "Usage", operations: usage::OPERATIONS },
