@@ -10,9 +10,11 @@
 //! - The checkpoint is a cache: one that is missing, damaged, or of other logs is counted anew from what the logs hold.
 //! - The logs keep what no checkpoint has counted yet, so that a restart counts every event once.
 //! - What a reader of the sheet sees has both logs counted to the same position.
+//! - The keeper reads its own sheet every 10 s while there is something new. A difference of one event is in the metric
+//!   `domicile_balance_difference_events` and in the log: nobody has to ask.
 
-use domicile_destinations::Figures;
-use domicile_ledger::{Consumer, Hour, Sheet, Tally, TallyError};
+use domicile_destinations::{Counts, DestinationFigures, Figures};
+use domicile_ledger::{Consumer, Hour, Settled, Sheet, Tally, TallyError};
 use domicile_log::{AcceptedLog, AcceptedReader, DecidedCount, EventLog, EventReader, Position, ReadError};
 use domicile_workspace::{ConfigVersion, Current, DestinationId, SourceNumber};
 use domicile_world::{World, write_whole};
@@ -27,6 +29,9 @@ const FRAMES_PER_TURN: usize = 256;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 /// How often a destination is looked for that the configuration has and that has not begun yet.
 const MEET_EVERY: Duration = Duration::from_secs(1);
+/// The hours that every look at the sheet has; every hundredth look has all of them.
+const WATCHED_HOURS: i64 = 26;
+const WATCH_ALL: u64 = 100;
 /// Rows are kept for 30 days. The logs keep their events for 32 and destinations their hours for 31, so that a row that is
 /// on the sheet is whole.
 pub(crate) const HOURS_KEPT: i64 = 30 * 24;
@@ -80,6 +85,9 @@ pub struct BalanceKeeper {
     /// When the checkpoint was written, in monotonic time, and whether the tally has changed since.
     saved_at: Duration,
     dirty: bool,
+    /// Looks at the sheet, and the difference that the last one saw.
+    looks: u64,
+    difference: u64,
 }
 
 impl BalanceKeeper {
@@ -113,6 +121,8 @@ impl BalanceKeeper {
             unmet: true,
             saved_at: world.clock.monotonic(),
             dirty: false,
+            looks: 0,
+            difference: 0,
         };
         Ok((keeper, balance))
     }
@@ -242,7 +252,33 @@ impl BalanceKeeper {
         if self.dirty && self.since_saved() >= CHECKPOINT_EVERY {
             // A destination that could not begin at once may since have begun elsewhere than it said.
             self.meet_destinations()?;
+            self.watch()?;
             self.save();
+        }
+        Ok(())
+    }
+
+    /// Reads the sheet as anyone would, and says when it does not add up.
+    fn watch(&mut self) -> Result<(), KeeperError> {
+        // In this order, so that no destination has settled an event that the tally does not have.
+        let others = consumers(&self.figures);
+        while self.turn()? {}
+        let since =
+            (!self.looks.is_multiple_of(WATCH_ALL)).then(|| Hour(Hour::of(self.world.clock.now()).0 - WATCHED_HOURS));
+        self.looks += 1;
+        let sheet = {
+            let tally = lock(&self.tally);
+            let sources = tally.sources();
+            tally.sheet(&sources, since, &others)
+        };
+        let (difference, region) = (sheet.difference(), self.current.load().region.to_string());
+        metrics::gauge!("domicile_balance_difference_events", "region" => region.clone()).set(difference as f64);
+        if difference != self.difference {
+            match difference {
+                0 => tracing::info!(%region, "the balance sheet adds up again"),
+                _ => tracing::error!(%region, difference, "the balance sheet does not add up: see `domicile balance`"),
+            }
+            self.difference = difference;
         }
         Ok(())
     }
@@ -265,6 +301,19 @@ impl BalanceKeeper {
             Err(error) => tracing::warn!(%error, "the balance sheet's checkpoint could not be written"),
         }
     }
+}
+
+/// What the destinations say that they have settled.
+pub(crate) fn consumers(figures: &Figures) -> Vec<Consumer> {
+    figures.all().into_iter().map(consumer).collect()
+}
+
+fn consumer(figures: DestinationFigures) -> Consumer {
+    let settled = figures.hours.iter().map(|hour| {
+        let Counts { delivered, dead, off, filtered } = hour.counts;
+        ((hour.source, Hour::of(hour.hour)), Settled { off, filtered, delivered, dead })
+    });
+    Consumer { name: figures.id.to_string(), settled_until: figures.position.0, settled: settled.collect() }
 }
 
 /// Reads up to a turn's counts, while the next frame begins where `wanted` says.

@@ -92,6 +92,8 @@ async fn a_destination_is_owed_what_came_after_it_was_made() {
     }
     assert_eq!(told(&bed.get("/balance").await.body), "9 = 2+1+0+0+6; archive 0+0+0+6+0, hook 2+0+2+0+0; true");
 
+    let total = bed.get("/balance").await.body["data"]["balance"]["total"]["consumers"][1].take();
+    assert_eq!(total["filtered"], 0);
     let life = bed.get("/events/m3").await.body;
     let sent = &life["data"]["event"]["occurrences"][0]["sent"][0];
     assert_eq!((&sent["state"], &sent["attempts"][0]["status"]), (&json!("delivered"), &json!(200)));

@@ -16,7 +16,7 @@ use crate::Outcome;
 use domicile_workspace::SourceNumber;
 use domicile_world::Millis;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -76,6 +76,11 @@ impl Tally {
     /// The first position that was counted.
     pub fn from(&self) -> u64 {
         self.accepted.from
+    }
+
+    /// The sources that have been counted.
+    pub fn sources(&self) -> BTreeSet<SourceNumber> {
+        self.accepted.rows.keys().chain(self.decided.rows.keys()).map(|(source, _)| *source).collect()
     }
 
     /// Where each column's next span begins: accepted, decided, archived.

@@ -67,6 +67,16 @@ impl Row {
     pub fn holds(&self) -> bool {
         self.accepted == self.outcomes.iter().sum::<u64>() && self.consumers.iter().all(|c| c.waiting.is_some())
     }
+
+    /// The events by which the equations do not hold: 0 when they do.
+    pub fn difference(&self) -> u64 {
+        let kept = self.outcome(Outcome::Kept);
+        let consumers = self.consumers.iter().filter(|c| c.waiting.is_none()).map(|c| {
+            let told = c.before + c.off + c.filtered + c.delivered + c.dead;
+            kept.abs_diff(told).max(1)
+        });
+        self.accepted.abs_diff(self.outcomes.iter().sum()) + consumers.sum::<u64>()
+    }
 }
 
 /// All rows of some sources from some hour on, as of one position.
@@ -83,6 +93,11 @@ pub struct Sheet {
 impl Sheet {
     pub fn holds(&self) -> bool {
         self.rows.iter().all(Row::holds)
+    }
+
+    /// The events by which its rows do not add up: 0 when they do.
+    pub fn difference(&self) -> u64 {
+        self.rows.iter().map(Row::difference).sum()
     }
 }
 
@@ -234,6 +249,10 @@ mod tests {
         assert!(part(1, 7)[1].ends_with("hook 0+1+1+1+Some(0)+0 true"));
         assert!(part(2, 7)[1].ends_with("hook 0+1+1+2+None+0 false"), "more than it is owed");
         assert!(part(0, 7)[1].ends_with("hook 0+1+1+0+None+0 false"), "it says that it is done, and one is missing");
+        for (delivered, settled_until, difference) in [(0, 6, 0), (1, 7, 0), (2, 7, 1), (9, 7, 8), (0, 7, 1)] {
+            let sheet = tally.sheet(&all(), None, &hook(delivered, settled_until));
+            assert_eq!(sheet.difference(), difference, "{delivered} delivered until {settled_until}");
+        }
         tally.end_owing("hook");
         assert_eq!(tally.owing().count(), 0);
         assert_eq!(tally.sheet(&all(), None, &hook(1, 6)).rows[0].consumers.len(), 1);

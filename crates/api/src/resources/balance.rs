@@ -1,14 +1,13 @@
 //! `GET /balance`: what became of every accepted event.
 
 use crate::answer::{ApiError, data};
-use crate::balance_keeper::HOURS_KEPT;
+use crate::balance_keeper::{HOURS_KEPT, consumers};
 use crate::cell::Cell;
 use crate::contract::{Ask, ID, Needs, Object, Of, Operation, SLUG, Schema, get, list, may, need, text};
 use axum::response::{IntoResponse, Response};
 use domicile_control::{Area, Level, SourceName};
-use domicile_destinations::{Counts, DestinationFigures};
 use domicile_event::{Stamp, parse_time};
-use domicile_ledger::{Consumer, Delivery, Hour, Outcome, Row, Settled, Sheet};
+use domicile_ledger::{Consumer, Delivery, Hour, Outcome, Row, Sheet};
 use domicile_world::Millis;
 use futures::FutureExt;
 use serde_json::{Map, Value, json};
@@ -133,7 +132,7 @@ async fn balance(cell: Arc<Cell>, ask: Ask) -> Result<Response, ApiError> {
 /// What the destinations have settled, when the sheet has everything that was decided before it was asked for.
 pub(crate) async fn settled(cell: &Cell) -> Result<Vec<Consumer>, ApiError> {
     // In this order, so that no destination has settled an event that the tally does not have.
-    let others = cell.figures.all().into_iter().map(consumer).collect();
+    let others = consumers(&cell.figures);
     let decided = cell.events.end();
     tokio::select! {
         () = cell.balance.counted(decided) => Ok(others),
@@ -147,14 +146,6 @@ pub(crate) async fn settled(cell: &Cell) -> Result<Vec<Consumer>, ApiError> {
 fn read_since(text: &str) -> Result<Millis, ApiError> {
     let message = "since is not a time; write it like 2027-01-15T07:00:00Z";
     parse_time(text).map(Millis).ok_or_else(|| ApiError::invalid("since", message))
-}
-
-fn consumer(figures: DestinationFigures) -> Consumer {
-    let settled = figures.hours.iter().map(|hour| {
-        let Counts { delivered, dead, off, filtered } = hour.counts;
-        ((hour.source, Hour::of(hour.hour)), Settled { off, filtered, delivered, dead })
-    });
-    Consumer { name: figures.id.to_string(), settled_until: figures.position.0, settled: settled.collect() }
 }
 
 /// The source with this id or slug, or all of them; a slug may have belonged to deleted sources before.
@@ -181,7 +172,6 @@ fn show_delivery(delivery: &Delivery) -> Value {
         "name": delivery.consumer,
         "before": delivery.before,
         "off": delivery.off,
-        "filtered": delivery.filtered,
         "filtered": delivery.filtered,
         "delivered": delivery.delivered,
         "waiting": delivery.waiting,
@@ -210,7 +200,6 @@ fn total(sheet: &Sheet) -> Value {
             };
             of_all.before += delivery.before;
             of_all.off += delivery.off;
-            of_all.filtered += delivery.filtered;
             of_all.filtered += delivery.filtered;
             of_all.delivered += delivery.delivered;
             of_all.dead += delivery.dead;
