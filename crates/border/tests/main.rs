@@ -2,6 +2,7 @@
 
 mod attacks;
 mod databases;
+mod events;
 mod lines;
 mod names;
 mod policy;

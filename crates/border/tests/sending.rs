@@ -1,6 +1,6 @@
 //! Requests through the border to a partner that answers well, slowly, badly or not at all.
 
-use crate::stage::{ask, eu_border};
+use crate::stage::{eu_border, plain_ask};
 use bytes::Bytes;
 use domicile_border::{Answer, BodyEnd, Border, Limits, SendError};
 use domicile_testkit::{Manner, Partner};
@@ -23,7 +23,7 @@ fn post(url: &str) -> Request<Full<Bytes>> {
 }
 
 async fn send(border: &Border, url: &str, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
-    let permit = border.permit(ask(url, "IE")).await.expect("a permit");
+    let permit = border.permit(plain_ask(url, "IE")).await.expect("a permit");
     border.send(permit, request, &LIMITS).await
 }
 
@@ -104,7 +104,7 @@ async fn a_long_answer_is_cut_at_the_limit_and_its_connection_is_not_used_again(
     let partner = Partner::start(Manner::Huge { bytes: 10_000_000_000 }).await.expect("a partner");
     let border = eu_border(World::real());
     let url = partner.url("/");
-    let permit = border.permit(ask(&url, "IE")).await.expect("a permit");
+    let permit = border.permit(plain_ask(&url, "IE")).await.expect("a permit");
     let mut line = border.open(permit, &LIMITS).await.expect("a line");
     for _ in 0..2 {
         let answer = line.send(post(&url), &LIMITS).await.expect("an answer");
@@ -118,7 +118,7 @@ async fn a_partner_that_hangs_or_drops_is_an_error_and_the_next_request_gets_thr
     let partner = Partner::start(Manner::Hangs).await.expect("a partner");
     let border = eu_border(World::real());
     let url = partner.url("/");
-    let permit = border.permit(ask(&url, "IE")).await.expect("a permit");
+    let permit = border.permit(plain_ask(&url, "IE")).await.expect("a permit");
     let mut line = border.open(permit, &LIMITS).await.expect("a line");
     let error = line.send(post(&url), &LIMITS).await.expect_err("no answer");
     assert_eq!(error.to_string(), "time-out while waiting for the answer");

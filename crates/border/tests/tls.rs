@@ -1,6 +1,6 @@
 //! TLS must be valid for the name that was asked for, whatever address it has.
 
-use crate::stage::{ask, networks, region};
+use crate::stage::{networks, plain_ask, region};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domicile_border::{Border, Limits, Outside, Stream};
@@ -99,7 +99,7 @@ async fn a_certificate_counts_for_its_name_its_time_and_its_authority() {
         (&known, "partner.example", (2020, 2090), "127.0.0.1", "tls"),
     ] {
         let port = authority.partner(certificate_for, from, until).await;
-        let permit = border.permit(ask(&format!("https://{asked_for}:{port}/"), "US")).await.expect("a permit");
+        let permit = border.permit(plain_ask(&format!("https://{asked_for}:{port}/"), "US")).await.expect("a permit");
         let request = Request::post("/").body(Full::new(Bytes::new())).expect("a request");
         let got = match border.send(permit, request, &Limits::WEBHOOK).await {
             Ok(answer) => answer.status.as_u16().to_string(),

@@ -171,7 +171,7 @@ fn what_can_not_be_meant_is_refused_with_its_place() {
         }
     };
     for (fields, expected) in [
-        ("", "fields: they are empty"),
+        ("", "fields: no field is named"),
         ("allow", "allow: `allow` is empty"),
         ("deny", "deny: `deny` is empty"),
         ("hash", "hash: `hash` is empty"),

@@ -16,5 +16,5 @@ mod hmac;
 mod keyring;
 
 pub use data_key::{FrameKey, KeyId, SALT_BYTES, Salt, TAG_BYTES};
-pub use hmac::{UserHasher, hmac_sha1_hex};
+pub use hmac::{IdentifierHasher, UserHasher, hmac_sha1_hex};
 pub use keyring::{KeyError, Keyring};

@@ -47,7 +47,7 @@ impl Reduction {
     pub fn check(draft: &Draft) -> Result<Self, Vec<ReduceFault>> {
         let mut check = Check { faults: Vec::new() };
         if *draft == Draft::default() {
-            check.add("", None, "they are empty", "the transfer would let out everything", {
+            check.add("", None, "no field is named", "the transfer would let out everything", {
                 "name fields under `allow`, `deny` or `hash`, or leave `fields` out".to_owned()
             });
         }
