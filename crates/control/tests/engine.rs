@@ -3,7 +3,7 @@
 //! SQLite always, in a temporary folder; PostgreSQL when `DOMICILE_TEST_POSTGRES` names one (`postgres://USER@HOST/DB`), in
 //! a schema of its own that goes with the home.
 
-use domicile_border::{Ask, Border, Limits, Place, Purpose};
+use domicile_border::{Ask, Border, Limits, Purpose};
 use domicile_control::{Place, PostgresUrl, Store, StoreError};
 use domicile_keys::Keyring;
 use domicile_region::{Network, NetworkCountry, Region, RegionId};
@@ -130,7 +130,7 @@ async fn ask(border: &Border, region: &Region, sql: &str) -> Result<Vec<String>,
         workspace: WorkspaceId::new("shell"),
         purpose: Purpose::ControlStore,
         url: format!("postgres://{host}/"),
-        place: Place::Declared(Some(region.country)),
+        place: domicile_border::Place::Declared(Some(region.country)),
     };
     let permit = border.permit(ask).await.map_err(|e| e.to_string())?;
     let limits = Limits { connect: Duration::from_secs(5), whole: Duration::from_secs(5), answer_bytes: 0 };
