@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What an address is to the border.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Standing {
     /// In the public internet.
     Public,
     /// In a range that the operator's `networks` list.
@@ -18,7 +18,7 @@ pub(crate) enum Place {
 }
 
 /// Judges one address. The operator can list any range but those that are no single host's address.
-pub(crate) fn place(address: IpAddr, networks: &[Network]) -> Place {
+pub(crate) fn standing(address: IpAddr, networks: &[Network]) -> Standing {
     let special = match address {
         IpAddr::V4(v4) => V4.iter().find(|(range, _)| range.contains(&v4)).map(|(_, what)| *what),
         IpAddr::V6(v6) => V6
@@ -28,10 +28,10 @@ pub(crate) fn place(address: IpAddr, networks: &[Network]) -> Place {
             .or_else(|| (!V6_GIVEN_OUT.contains(&v6)).then_some("reserved")),
     };
     match special {
-        Some(what @ (UNSPECIFIED | MULTICAST | BROADCAST)) => Place::Refused(what),
+        Some(what @ (UNSPECIFIED | MULTICAST | BROADCAST)) => Standing::Refused(what),
         special => match listed(address, networks) {
-            Some(network) => Place::Listed(network.range, network.country),
-            None => special.map_or(Place::Public, Place::Refused),
+            Some(network) => Standing::Listed(network.range, network.country),
+            None => special.map_or(Standing::Public, Standing::Refused),
         },
     }
 }
@@ -102,8 +102,8 @@ const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8) -> Ipv6Net {
 mod tests {
     use super::*;
 
-    fn judged(address: &str, networks: &[Network]) -> Place {
-        place(address.parse().expect("an address"), networks)
+    fn judged(address: &str, networks: &[Network]) -> Standing {
+        standing(address.parse().expect("an address"), networks)
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             "2003::1",
             "3ffe::1",
         ] {
-            assert_eq!(judged(public, &[]), Place::Public, "{public}");
+            assert_eq!(judged(public, &[]), Standing::Public, "{public}");
         }
     }
 
@@ -145,10 +145,10 @@ mod tests {
         let listed =
             |range: &str| [Network { range: range.parse().expect("a range"), country: NetworkCountry::Declared }];
         let local = listed("127.0.0.0/8");
-        assert!(matches!(judged("127.0.0.9", &local), Place::Listed(..)));
-        assert_eq!(judged("10.0.0.1", &local), Place::Refused("private"));
-        assert_eq!(judged("::1", &local), Place::Refused("loopback"));
-        assert_eq!(judged("::ffff:127.0.0.1", &local), Place::Refused("IPv4-mapped"));
+        assert!(matches!(judged("127.0.0.9", &local), Standing::Listed(..)));
+        assert_eq!(judged("10.0.0.1", &local), Standing::Refused("private"));
+        assert_eq!(judged("::1", &local), Standing::Refused("loopback"));
+        assert_eq!(judged("::ffff:127.0.0.1", &local), Standing::Refused("IPv4-mapped"));
     }
 
     #[test]
@@ -156,8 +156,8 @@ mod tests {
         let all = ["0.0.0.0/0", "::/0"]
             .map(|range| Network { range: range.parse().expect("a range"), country: NetworkCountry::Declared });
         for never in ["0.0.0.0", "0.1.2.3", "224.0.0.1", "239.1.1.1", "255.255.255.255", "::", "ff02::1"] {
-            assert!(matches!(judged(never, &all), Place::Refused(_)), "{never}");
+            assert!(matches!(judged(never, &all), Standing::Refused(_)), "{never}");
         }
-        assert!(matches!(judged("10.1.2.3", &all), Place::Listed(..)));
+        assert!(matches!(judged("10.1.2.3", &all), Standing::Listed(..)));
     }
 }

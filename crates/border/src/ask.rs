@@ -3,6 +3,7 @@
 use domicile_region::Country;
 use domicile_workspace::WorkspaceId;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a connection is wanted. Metric labels and ledger entries carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,10 +32,43 @@ impl Purpose {
         }
     }
 
-    /// The vendor of the catalog who receives it, for transfers that name one. A customer's own host is none.
-    pub(crate) fn vendor(self) -> Option<&'static str> {
+    /// Whether what goes out is events, one by one: [`crate::Line::deliver`] alone sends them, and can send less of them.
+    pub(crate) fn carries_events(self) -> bool {
+        matches!(self, Self::Webhook)
+    }
+
+    /// Whether a workspace's own transfers hold for it.
+    pub(crate) fn is_a_workspaces(self) -> bool {
+        matches!(self, Self::Webhook | Self::Warehouse)
+    }
+}
+
+/// Who says where a host is, when the operator's `networks` do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A host of the customer's own is where the customer says, if the customer says it.
+    Declared(Option<Country>),
+    /// A partner's regional endpoint is where the catalog says; the customer has no say.
+    Partner {
+        /// The catalog's slug, which transfers name.
+        vendor: Arc<str>,
+        country: Country,
+    },
+}
+
+impl Place {
+    pub fn country(&self) -> Option<Country> {
         match self {
-            Self::Webhook | Self::Command | Self::ControlStore | Self::Warehouse | Self::SignIn => None,
+            Self::Declared(country) => *country,
+            Self::Partner { country, .. } => Some(*country),
+        }
+    }
+
+    /// Whom a transfer may name. A customer's own host is none.
+    pub fn vendor(&self) -> Option<&str> {
+        match self {
+            Self::Declared(_) => None,
+            Self::Partner { vendor, .. } => Some(vendor),
         }
     }
 }
@@ -48,13 +82,12 @@ pub struct Ask {
     /// [`Purpose::ControlStore`] and [`Purpose::Warehouse`]: `postgres://` with host and port, and `sslmode` in the query;
     /// no user and no password.
     pub url: String,
-    /// Where the customer says that the host is. Asked for whenever the operator's `networks` do not say it.
-    pub declared: Option<Country>,
+    pub place: Place,
 }
 
 // The path and query of a webhook often hold its secret.
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ask({}, {}, declared: {:?})", self.workspace, self.purpose.as_str(), self.declared)
+        write!(f, "Ask({}, {}, {:?})", self.workspace, self.purpose.as_str(), self.place)
     }
 }

@@ -38,19 +38,30 @@ mod target;
 mod address;
 mod policy;
 mod refusal;
+mod witness;
 
+mod border;
+mod judge;
 mod permit;
+mod watch;
 
+pub mod attacks;
+
+mod egress;
 mod line;
 mod outside;
+mod outward;
 mod pipe;
 mod request;
 
-pub use ask::{Ask, Purpose};
+pub use ask::{Ask, Place, Purpose};
+pub use border::{Border, Register};
 pub use line::{Line, SendError, Stage};
 pub use outside::{Outside, Stream};
-pub use permit::{Border, Granted, Permit};
+pub use outward::{Form, Payload, Released};
+pub use permit::{Granted, Permit};
 pub use pipe::Pipe;
 pub use policy::Rule;
 pub use refusal::{Code, Refusal};
 pub use request::{Answer, BodyEnd, Limits};
+pub use witness::{Witness, WitnessError};

@@ -2,6 +2,7 @@
 
 use crate::Border;
 use crate::outside::Stream;
+use crate::outward::{Form, Payload};
 use crate::permit::{Granted, Permit};
 use crate::refusal::Refusal;
 use crate::request::{Answer, BodyEnd, Limits, prepare, read_body};
@@ -18,7 +19,7 @@ use rustls::time_provider::TimeProvider;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -85,6 +86,7 @@ pub struct Line {
     border: Border,
     granted: Arc<Granted>,
     connection: Option<Connection>,
+    put_out: Option<Bytes>,
 }
 
 struct Connection {
@@ -99,6 +101,9 @@ impl Drop for Connection {
     }
 }
 
+/// Makes a request under what is granted when it is sent.
+type Make<'m> = dyn Fn(&Granted) -> Result<Request<Full<Bytes>>, SendError> + Sync + 'm;
+
 impl Border {
     /// Connects. Uses the permit up.
     ///
@@ -107,7 +112,7 @@ impl Border {
     pub async fn open(&self, permit: Permit, limits: &Limits) -> Result<Line, SendError> {
         let granted = Arc::new(permit.used());
         let connection = self.connect(&granted, limits).await?;
-        Ok(Line { border: self.clone(), granted, connection: Some(connection) })
+        Ok(Line { border: self.clone(), granted, connection: Some(connection), put_out: None })
     }
 
     /// One request on a connection of its own.
@@ -193,17 +198,53 @@ impl Line {
     /// After any error the connection is closed and the request may or may not have been taken by the partner, except
     /// with `Refused`, `Unreachable`, `Tls`, `Request` and a time-out while connecting: nothing of it was sent.
     pub async fn send(&mut self, request: Request<Full<Bytes>>, limits: &Limits) -> Result<Answer, SendError> {
-        let request = prepare(&self.granted, request).map_err(SendError::Request)?;
+        let request = self.without_events(request)?;
+        self.whole(&|_: &Granted| Ok(request.clone()), limits).await
+    }
+
+    /// Sends one event: what the rule of the line's newest permit lets out of it, in the form that the partner wants.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; `Request` too when the rule lets out fields and the payload is no JSON object.
+    pub async fn deliver(&mut self, payload: &Payload, form: &impl Form, limits: &Limits) -> Result<Answer, SendError> {
+        let border = self.border.clone();
+        let put_out = Mutex::new(None);
+        let make = |granted: &Granted| {
+            let released = border.release(granted, payload)?;
+            *put_out.lock().unwrap_or_else(PoisonError::into_inner) = Some(released.body.clone());
+            prepare(granted, form.request(&released)).map_err(SendError::Request)
+        };
+        let answer = self.whole(&make, limits).await;
+        self.put_out = put_out.into_inner().unwrap_or_else(PoisonError::into_inner);
+        answer
+    }
+
+    /// The event that the last [`Self::deliver`] put on the wire, or was about to, as far as the rule let it out. `None`
+    /// when there was no permit to make it under.
+    pub fn put_out(&self) -> Option<&Bytes> {
+        self.put_out.as_ref()
+    }
+
+    /// One request, made when the permit is known, and the whole of its answer.
+    async fn whole(&mut self, make: &Make<'_>, limits: &Limits) -> Result<Answer, SendError> {
         let mut deadline = self.border.world.clock.sleep(limits.whole);
         // Taken out, so that a dropped future closes it.
         let mut connection = self.connection.take();
-        let response = self.exchange_by(&mut connection, request, limits, &mut deadline).await?;
+        let response = self.exchange_by(&mut connection, make, limits, &mut deadline).await?;
         let (head, body) = response.into_parts();
         let (body, body_end) = read_body(body, limits.answer_bytes, &mut deadline).await;
         if body_end == BodyEnd::Whole {
             self.connection = connection;
         }
         Ok(Answer { status: head.status, headers: head.headers, body, body_end })
+    }
+
+    /// A request that carries no events, fit for the wire.
+    fn without_events(&self, request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, SendError> {
+        if self.granted.ask.purpose.carries_events() {
+            return Err(SendError::Request("events go out by `deliver`, which sends no more of them than may go"));
+        }
+        prepare(&self.granted, request).map_err(SendError::Request)
     }
 
     /// Sends one request and hands each piece of a 200's body to `take` as it comes, until the body ends or `take` says
@@ -218,10 +259,11 @@ impl Line {
         limits: &Limits,
         mut take: impl FnMut(&[u8]) -> bool,
     ) -> Result<Answer, SendError> {
-        let request = prepare(&self.granted, request).map_err(SendError::Request)?;
+        let request = self.without_events(request)?;
         let mut deadline = self.border.world.clock.sleep(limits.whole);
         let mut connection = self.connection.take();
-        let response = self.exchange_by(&mut connection, request, limits, &mut deadline).await?;
+        let make = |_: &Granted| Ok(request.clone());
+        let response = self.exchange_by(&mut connection, &make, limits, &mut deadline).await?;
         let (head, mut body) = response.into_parts();
         if head.status != StatusCode::OK {
             let (body, body_end) = read_body(body, limits.answer_bytes, &mut deadline).await;
@@ -239,13 +281,13 @@ impl Line {
     async fn exchange_by(
         &mut self,
         connection: &mut Option<Connection>,
-        request: Request<Full<Bytes>>,
+        make: &Make<'_>,
         limits: &Limits,
         deadline: &mut Sleep,
     ) -> Result<Response<Incoming>, SendError> {
         tokio::select! {
             biased;
-            response = self.exchange(connection, request, limits) => response,
+            response = self.exchange(connection, make, limits) => response,
             () = deadline => Err(SendError::TimedOut { stage: Stage::Answering }),
         }
     }
@@ -253,21 +295,19 @@ impl Line {
     async fn exchange(
         &mut self,
         connection: &mut Option<Connection>,
-        request: Request<Full<Bytes>>,
+        make: &Make<'_>,
         limits: &Limits,
     ) -> Result<Response<Incoming>, SendError> {
         let kept = self.judged(connection, limits).await?;
-        match kept.sender.try_send_request(request).await {
+        match kept.sender.try_send_request(make(&self.granted)?).await {
             Ok(response) => Ok(response),
             // The partner closed a kept connection just now, before anything of the request was on it.
-            Err(mut error) => match error.take_message() {
-                Some(request) => {
-                    *connection = None;
-                    let fresh = self.judged(connection, limits).await?;
-                    fresh.sender.send_request(request).await.map_err(|_| SendError::Broken)
-                }
-                None => Err(SendError::Broken),
-            },
+            Err(error) if error.message().is_some() => {
+                *connection = None;
+                let fresh = self.judged(connection, limits).await?;
+                fresh.sender.send_request(make(&self.granted)?).await.map_err(|_| SendError::Broken)
+            }
+            Err(_) => Err(SendError::Broken),
         }
     }
 

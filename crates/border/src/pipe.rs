@@ -8,9 +8,10 @@
 //! - The border wraps the connection, so that a client which is handed a pipe has no say in whether there is TLS.
 //! - Exactly one byte is read before TLS begins: what someone in between adds to it is read as TLS, and fails.
 
+use crate::border::Border;
 use crate::line::SendError;
 use crate::outside::Stream;
-use crate::permit::{Border, Granted, Permit};
+use crate::permit::{Granted, Permit};
 use crate::target::{Scheme, SslMode};
 use crate::{Limits, Stage};
 use std::fmt;

@@ -27,8 +27,12 @@ pub enum Code {
     CountryUndeclared,
     /// The declared country and the operator's `networks` say different things.
     CountryContradicted,
+    /// The operator's database of addresses names another country.
+    CountryWitness,
     CountryRefused,
     TransferExpired,
+    /// No address of the region's `egress_addresses` can be used here.
+    NoEgressAddress,
     /// A database outside of the operator's networks is spoken to under TLS only.
     PlaintextRefused,
 }
@@ -48,8 +52,10 @@ impl Code {
             Self::OwnAddress => "own_address",
             Self::CountryUndeclared => "country_undeclared",
             Self::CountryContradicted => "country_contradicted",
+            Self::CountryWitness => "country_witness",
             Self::CountryRefused => "country_refused",
             Self::TransferExpired => "transfer_expired",
+            Self::NoEgressAddress => "no_egress_address",
             Self::PlaintextRefused => "plaintext_refused",
         }
     }
@@ -70,10 +76,16 @@ impl Code {
             Self::OwnAddress => "use another host: a cell does not send to itself",
             Self::CountryUndeclared => "declare in the settings in which country the host is",
             Self::CountryContradicted => "correct the declared country, or `networks` in topology.yml",
+            Self::CountryWitness => {
+                "correct the declared country, or let the operator renew the file of `ip_countries` in topology.yml"
+            }
             Self::CountryRefused => {
                 "use a host in an allowed country, or let the operator add a transfer to the region's `border`"
             }
-            Self::TransferExpired => "let the operator renew the transfer in topology.yml; what waits is sent then",
+            Self::TransferExpired => "let the operator renew the transfer; what waits is sent then",
+            Self::NoEgressAddress => {
+                "give this machine an address of the region's `egress_addresses`, of the same family as the host's"
+            }
             Self::PlaintextRefused => {
                 "leave out `sslmode=disable`, or list the database's network under `networks` in topology.yml"
             }

@@ -2,7 +2,7 @@
 
 use crate::stage::{ask, country, networks, region, shown};
 use crate::tls::{Authority, Loopback};
-use domicile_border::{Ask, Border, Limits, Purpose};
+use domicile_border::{Ask, Border, Limits, Place, Purpose};
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
 use std::net::Ipv4Addr;
@@ -15,7 +15,7 @@ const NETWORKS: &[(&str, &str)] = &[("127.0.0.0/8", "local"), ("10.20.0.0/16", "
 
 fn database(url: &str) -> Ask {
     let workspace = WorkspaceId::new("control-store");
-    Ask { workspace, purpose: Purpose::ControlStore, url: url.to_owned(), declared: Some(country("IE")) }
+    Ask { workspace, purpose: Purpose::ControlStore, url: url.to_owned(), place: Place::Declared(Some(country("IE"))) }
 }
 
 #[tokio::test]
@@ -48,8 +48,8 @@ async fn a_database_is_for_the_control_store_and_its_country_is_judged_like_any_
 async fn a_warehouse_is_a_database_too_and_its_owner_says_where_it_is() {
     let border = Border::new(World::real(), &region("eu-west"), &networks(NETWORKS));
     let permit = async |url: &str, declared: Option<&str>| {
-        let (workspace, declared) = (WorkspaceId::new("acme"), declared.map(country));
-        shown(&border.permit(Ask { workspace, purpose: Purpose::Warehouse, url: url.to_owned(), declared }).await)
+        let (workspace, place) = (WorkspaceId::new("acme"), Place::Declared(declared.map(country)));
+        shown(&border.permit(Ask { workspace, purpose: Purpose::Warehouse, url: url.to_owned(), place }).await)
     };
     assert_eq!(permit("postgres://9.9.9.9", Some("IE")).await, "9.9.9.9:5432 IE allow IE");
     assert!(permit("postgres://9.9.9.9", Some("US")).await.starts_with("country_refused"));

@@ -1,6 +1,6 @@
 //! A line keeps its connection, and is judged again by time, by policy and when the connection has ended.
 
-use crate::stage::{ask, country, eu_border, region};
+use crate::stage::{country, eu_border, plain_ask, region};
 use bytes::Bytes;
 use domicile_border::{Limits, Line};
 use domicile_region::{BorderPolicy, CountrySet};
@@ -53,7 +53,7 @@ async fn a_connection_is_kept_and_an_ended_one_is_made_anew() {
     for (per_connection, expected) in [(usize::MAX, 1), (1, 6), (2, 3)] {
         let (url, connections) = counting_partner(per_connection).await;
         let border = eu_border(World::real());
-        let permit = border.permit(ask(&url, "IE")).await.expect("a permit");
+        let permit = border.permit(plain_ask(&url, "IE")).await.expect("a permit");
         let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
         for _ in 0..6 {
             assert_eq!(post(&mut line).await, "200");
@@ -66,7 +66,7 @@ async fn a_connection_is_kept_and_an_ended_one_is_made_anew() {
 async fn a_new_policy_stops_an_open_line_before_its_next_request() {
     let (url, connections) = counting_partner(usize::MAX).await;
     let border = eu_border(World::real());
-    let permit = border.permit(ask(&url, "IE")).await.expect("a permit");
+    let permit = border.permit(plain_ask(&url, "IE")).await.expect("a permit");
     let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
     assert_eq!(post(&mut line).await, "200");
     border.put_policy(BorderPolicy { allow: CountrySet::These([country("DE")].into()), transfers: Vec::new() });
@@ -83,7 +83,7 @@ async fn a_line_is_judged_again_after_thirty_seconds_and_keeps_its_connection_if
     let clock = HandClock::new();
     let world = World { clock: Arc::new(clock.clone()), ..World::real() };
     let border = eu_border(world);
-    let permit = border.permit(ask(&url, "IE")).await.expect("a permit");
+    let permit = border.permit(plain_ask(&url, "IE")).await.expect("a permit");
     let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
     for _ in 0..3 {
         clock.advance(Duration::from_secs(31)).await;

@@ -2,9 +2,15 @@
 
 mod attacks;
 mod databases;
+mod differential;
+mod events;
 mod lines;
+mod mmdb;
+mod naive;
 mod names;
 mod policy;
 mod sending;
+mod sources;
 mod stage;
 mod tls;
+mod witness;

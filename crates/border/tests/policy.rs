@@ -60,6 +60,7 @@ async fn a_transfer_ends_with_its_last_day_and_a_new_policy_holds_at_once() {
         basis: "dpf".to_owned(),
         approved_by: "dpo@example.com".to_owned(),
         expires: expires.to_owned(),
+        fields: None,
     };
     let policy = |expires: &str| BorderPolicy {
         allow: CountrySet::These([crate::stage::country("IE")].into()),

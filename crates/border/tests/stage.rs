@@ -1,7 +1,7 @@
 //! What the tests stand on: a border with a given policy, and networks that count who connects where.
 
 use async_trait::async_trait;
-use domicile_border::{Ask, Border, Outside, Permit, Purpose, Refusal, Stream};
+use domicile_border::{Ask, Border, Outside, Permit, Place, Purpose, Refusal, Stream};
 use domicile_region::{Country, Network, NetworkCountry, Region, RegionId, Topology};
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
@@ -36,8 +36,13 @@ pub fn eu_border(world: World) -> Border {
 }
 
 pub fn ask(url: &str, declared: &str) -> Ask {
-    let declared = (!declared.is_empty()).then(|| country(declared));
-    Ask { workspace: WorkspaceId::new("workspace-1"), purpose: Purpose::Webhook, url: url.to_owned(), declared }
+    let place = Place::Declared((!declared.is_empty()).then(|| country(declared)));
+    Ask { workspace: WorkspaceId::new("workspace-1"), purpose: Purpose::Webhook, url: url.to_owned(), place }
+}
+
+/// The same for requests that carry no events, and go out as they are.
+pub fn plain_ask(url: &str, declared: &str) -> Ask {
+    Ask { purpose: Purpose::SignIn, ..ask(url, declared) }
 }
 
 /// One line for a yes or a no.
@@ -69,6 +74,12 @@ impl Names {
             .iter()
             .map(|(name, answers)| ((*name).to_owned(), answers.iter().map(|text| addresses(text)).collect()))
             .collect();
+        Arc::new(Self { answers: Mutex::new(answers), ..Self::default() })
+    }
+
+    /// One name with these answers.
+    pub fn of(name: &str, answers: &[Vec<IpAddr>]) -> Arc<Self> {
+        let answers = HashMap::from([(name.to_owned(), answers.iter().cloned().collect())]);
         Arc::new(Self { answers: Mutex::new(answers), ..Self::default() })
     }
 }

@@ -130,7 +130,7 @@ async fn ask(border: &Border, region: &Region, sql: &str) -> Result<Vec<String>,
         workspace: WorkspaceId::new("shell"),
         purpose: Purpose::ControlStore,
         url: format!("postgres://{host}/"),
-        declared: Some(region.country),
+        place: domicile_border::Place::Declared(Some(region.country)),
     };
     let permit = border.permit(ask).await.map_err(|e| e.to_string())?;
     let limits = Limits { connect: Duration::from_secs(5), whole: Duration::from_secs(5), answer_bytes: 0 };

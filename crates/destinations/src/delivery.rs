@@ -309,7 +309,7 @@ impl Delivery {
         self.note_try(&event, line.as_ref(), &result, took);
         if self.cell.ledger.is_some() {
             let delivered = result.as_ref().is_ok_and(|answer| verdict(answer.status) == Verdict::Delivered);
-            self.outgoing.note(line.as_ref(), &event.body, &result, delivered);
+            self.outgoing.note(line.as_ref(), &result, delivered);
         }
         self.lines.extend(line);
         match result {

@@ -50,8 +50,9 @@ impl Outgoing {
     }
 
     /// Notes a try. `delivered`: whether the partner took the event.
-    pub fn note(&mut self, line: Option<&Line>, body: &[u8], result: &Result<Answer, SendError>, delivered: bool) {
+    pub fn note(&mut self, line: Option<&Line>, result: &Result<Answer, SendError>, delivered: bool) {
         let Some(line) = line.filter(|_| may_have_gone_out(result)) else { return };
+        let Some(body) = line.put_out() else { return };
         let granted = line.granted();
         let way = Way {
             host: granted.host(),

@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use bytes::Bytes;
-use domicile_border::{Answer, Ask, Border, Limits, Line, Purpose, SendError};
+use domicile_border::{Answer, Ask, Border, Form, Limits, Line, Payload, Place, Purpose, Released, SendError};
 use domicile_keys::hmac_sha1_hex;
 use domicile_workspace::{WebhookSettings, WorkspaceId};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
@@ -31,7 +31,7 @@ impl Webhook {
                 workspace: workspace.clone(),
                 purpose: Purpose::Webhook,
                 url: settings.url.clone(),
-                declared: settings.country,
+                place: Place::Declared(settings.country),
             },
             // A URL that can't be read is the border's to refuse.
             uri: path.map_or(Uri::from_static("/"), Uri::from),
@@ -54,7 +54,8 @@ impl Webhook {
                 Err(error) => return (None, Err(error)),
             },
         };
-        let answer = line.send(self.request(event), limits).await;
+        let payload = Payload::new(event.message_id.clone(), event.body.clone());
+        let answer = line.deliver(&payload, self, limits).await;
         (Some(line), answer)
     }
 
@@ -62,8 +63,10 @@ impl Webhook {
         let permit = border.permit(self.ask.clone()).await;
         border.open(permit.map_err(|refusal| SendError::Refused(Box::new(refusal)))?, limits).await
     }
+}
 
-    fn request(&self, event: &Event) -> Request<Full<Bytes>> {
+impl Form for Webhook {
+    fn request(&self, event: &Released) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(event.body.clone()));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.uri.clone();

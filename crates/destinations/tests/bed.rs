@@ -3,7 +3,7 @@
 use crate::partner::Partner;
 use domicile_border::Border;
 use domicile_destinations::{DestinationFigures, Destinations, Figures, Settings, dead_letters_path};
-use domicile_keys::Keyring;
+use domicile_keys::{IdentifierHasher, Keyring};
 use domicile_log::{DecidedBuilder, EventKey, EventLog, EventWriter, LogSettings, Span};
 use domicile_region::{Country, PointName, Region, RegionId, Topology};
 use domicile_testkit::{Crash, Handles, world};
@@ -72,6 +72,9 @@ fn source(number: u32) -> Source {
 }
 
 impl Bed {
+    /// What identifiers are hashed with.
+    pub const SALT: [u8; 16] = [7; 16];
+
     /// eu-west with these destinations, at work.
     pub async fn new(seed: u64, destinations: Vec<Destination>) -> Self {
         Self::with(seed, destinations, Settings::default()).await
@@ -95,8 +98,9 @@ impl Bed {
         let keyring = Keyring::open(&world, Path::new("/cell/keys")).expect("keys");
         let (log, writer) =
             EventLog::open(&world, Path::new("/cell/events"), &keyring, LogSettings::default()).expect("a log");
-        let border =
-            Border::new(world.clone(), &self.region, &[]).with_outside(std::sync::Arc::new(self.partner.clone()));
+        let border = Border::new(world.clone(), &self.region, &[])
+            .with_outside(std::sync::Arc::new(self.partner.clone()))
+            .with_identifiers(IdentifierHasher::new(&Self::SALT));
         let current = Current::new(self.snapshot());
         let destinations = Destinations::new(
             world.clone(),

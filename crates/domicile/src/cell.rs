@@ -4,11 +4,11 @@ use crate::exit::Failure;
 use crate::part::Part;
 use domicile_api::{Balance, BalanceKeeper};
 use domicile_archive::{Archive, ArchiveSettings, FolderStore};
-use domicile_border::Border;
+use domicile_border::{Border, Witness};
 use domicile_control::{Place, PostgresUrl, Store};
 use domicile_destinations::{Destinations, Figures};
 use domicile_ingest::{Intake, PublicUrls, Settings as IngestSettings, Uplink};
-use domicile_keys::Keyring;
+use domicile_keys::{IdentifierHasher, Keyring};
 use domicile_ledger::{Closed, Ledger, What};
 use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Recorded, Recorder, Retention};
 use domicile_process::{Process, ProcessSettings};
@@ -36,6 +36,8 @@ pub struct Plan {
     pub urls: Arc<PublicUrls>,
     /// Where the program itself listens: the border never connects there.
     pub own: Vec<SocketAddr>,
+    /// What the operator's database says of where addresses are, if there is one.
+    pub witness: Option<Arc<Witness>>,
     pub ingest: IngestSettings,
 }
 
@@ -63,12 +65,20 @@ pub struct Cell {
     recorded: watch::Receiver<Recorded>,
     ledger_writer: Part,
     _follower: Follower,
+    _watch: Follower,
 }
 
-/// Brings in what other programs change in the control store, until it is dropped.
+/// A task beside the parts, until it is dropped.
 struct Follower(tokio::task::JoinHandle<()>);
 
 impl Follower {
+    /// Says when the border's transfers come to their end.
+    fn watch_transfers(border: &Border) -> Self {
+        let border = border.clone();
+        Self(tokio::spawn(async move { border.watch_transfers().await }))
+    }
+
+    /// Brings in what other programs change in the control store.
     fn start(world: &World, store: &Store) -> Self {
         let (clock, store) = (Arc::clone(&world.clock), store.clone());
         Self(tokio::spawn(async move {
@@ -117,7 +127,7 @@ const CAUSE_WAIT: Duration = Duration::from_secs(1);
 impl Cell {
     /// Opens everything on disk, checks that it fits together, and starts the parts.
     pub fn start(plan: Plan) -> Result<Self, Failure> {
-        let Plan { world, topology, region, data, control_store, urls, own, ingest } = plan;
+        let Plan { world, topology, region, data, control_store, urls, own, witness, ingest } = plan;
         let folder = data.join("cells").join(region.id.as_str());
         // What is in `index` can be deleted: it comes back from the logs. What destinations have done is nowhere else.
         let (index, sent) = (folder.join("index"), folder.join("destinations"));
@@ -127,7 +137,13 @@ impl Cell {
         let keyring = Keyring::open(&world, &folder.join("keys")).map_err(Failure::unreached)?;
         let (ledger, ledger_writer) =
             Ledger::open(&world, &region.id, &folder.join("ledger"), &keyring).map_err(Failure::unreached)?;
-        let border = Border::new(world.clone(), &region, &topology.networks).with_own(own);
+        let mut border = Border::new(world.clone(), &region, &topology.networks)
+            .with_own(own)
+            .with_identifiers(IdentifierHasher::new(&keyring.cell_salt()));
+        if let Some(witness) = witness {
+            border = border.with_witness(witness);
+        }
+        let watch = Follower::watch_transfers(&border);
         let file = folder.join("control.db");
         let place = match &control_store {
             None => Place::File(&file),
@@ -237,6 +253,7 @@ impl Cell {
             spools,
             consumers,
             _follower: follower,
+            _watch: watch,
         })
     }
 

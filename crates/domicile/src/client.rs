@@ -6,7 +6,7 @@
 use crate::exit::Failure;
 use bytes::Bytes;
 use clap::Args;
-use domicile_border::{Answer, Ask, Border, Code, Limits, Line, Purpose};
+use domicile_border::{Answer, Ask, Border, Code, Limits, Line, Place, Purpose};
 use domicile_region::{BorderPolicy, Country, CountrySet, Network, NetworkCountry, Region, RegionId};
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
@@ -209,7 +209,7 @@ impl Client {
             workspace: WorkspaceId::new("command-line"),
             purpose: Purpose::Command,
             url: self.base.clone(),
-            declared: Country::new("US"),
+            place: Place::Declared(Country::new("US")),
         };
         let permit = self.border.permit(ask).await.map_err(|refusal| match refusal.code {
             // Not wrong: it may be there in a minute.

@@ -7,6 +7,7 @@ use crate::points::{Doors, bind, record_metrics, settings};
 use crate::{demo, operator};
 use clap::Args;
 use domicile_api::Addresses;
+use domicile_border::Witness;
 use domicile_control::PostgresUrl;
 use domicile_ingest::{PublicUrl, PublicUrls};
 use domicile_region::{PortPlan, Region, RegionId, Topology};
@@ -62,6 +63,7 @@ pub fn run(args: UpArgs) -> Result<Exit, Failure> {
     let ports = topology.ports(args.port_base).map_err(Failure::usage)?;
     let regions = chosen(&topology, args.region.as_deref())?;
     let control_store = control_store(&args)?;
+    let witness = witness(args.topology.as_deref(), &topology, &world)?;
     if let Some(folder) = args.scripts.as_ref().filter(|folder| !folder.is_dir()) {
         // Else only browsers would notice.
         let mend = "name the folder with the browser SDK's files, `dist/umd` of its package";
@@ -71,7 +73,7 @@ pub fn run(args: UpArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unreached(format!("could not start threads: {error}")))?;
-    runtime.block_on(serve(args, world, topology, (ports, regions), control_store))
+    runtime.block_on(serve(args, world, (topology, witness), (ports, regions), control_store))
 }
 
 /// The PostgreSQL of the control store, if it is in one.
@@ -102,6 +104,13 @@ pub fn read_topology(file: Option<&Path>, world: &World) -> Result<Topology, Fai
     Topology::read(&shown, &text, &today.as_str()[..10]).map_err(Failure::usage)
 }
 
+/// The second witness of countries that the topology names, by a path that begins where the topology is.
+fn witness(file: Option<&Path>, topology: &Topology, world: &World) -> Result<Option<Arc<Witness>>, Failure> {
+    let (Some(file), Some(named)) = (file, &topology.ip_countries) else { return Ok(None) };
+    let path = file.parent().unwrap_or(Path::new("")).join(named);
+    Witness::read(&*world.disk, &path).map(|witness| Some(Arc::new(witness))).map_err(Failure::usage)
+}
+
 /// The regions meant: the named one, or all.
 pub fn chosen(topology: &Topology, region: Option<&str>) -> Result<Vec<Region>, Failure> {
     let Some(name) = region else { return Ok(topology.regions.clone()) };
@@ -117,7 +126,7 @@ pub fn chosen(topology: &Topology, region: Option<&str>) -> Result<Vec<Region>, 
 async fn serve(
     args: UpArgs,
     world: World,
-    topology: Arc<Topology>,
+    (topology, witness): (Arc<Topology>, Option<Arc<Witness>>),
     (ports, regions): (PortPlan, Vec<Region>),
     control_store: Option<PostgresUrl>,
 ) -> Result<Exit, Failure> {
@@ -142,6 +151,7 @@ async fn serve(
             control_store: control_store.clone(),
             urls: Arc::clone(&urls),
             own: bound.addresses(),
+            witness: witness.clone(),
             ingest: domicile_ingest::Settings {
                 trusted_proxies: args.trusted_proxies.clone(),
                 scripts: args.scripts.clone(),

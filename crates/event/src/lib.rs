@@ -7,6 +7,7 @@
 //! finished event ── field ──► raw value          (consumers)
 //!                ── fql ────► true or false      (a condition on the event)
 //!                ── filter ─► what is left of it (per destination)
+//!                ── reduce ─► what a transfer lets out of it
 //! ```
 //!
 //! - No I/O and no clock: every function here is a pure function of bytes and of the times it is handed.
@@ -29,11 +30,13 @@ mod enrich;
 mod field;
 mod item;
 mod merge;
+mod path;
 mod repair;
 mod shape;
 
 pub mod filter;
 pub mod fql;
+pub mod reduce;
 
 pub use call::Call;
 pub use context::Context;

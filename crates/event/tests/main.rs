@@ -2,6 +2,7 @@
 
 mod finish;
 mod oracle;
+mod reduce;
 mod rules;
 mod scanning;
 

@@ -33,6 +33,30 @@ impl UserHasher {
     }
 }
 
+/// Makes what a partner abroad gets in place of an identifier: HMAC-SHA256 with a key that only this cell has.
+///
+/// Whoever gets the hashes can't try out identifiers against them. The same identifier has one hash in a workspace, whatever
+/// field it stands in, and another in each other workspace.
+#[derive(Clone)]
+pub struct IdentifierHasher(hmac::Key);
+
+impl IdentifierHasher {
+    /// `salt`: the cell's own ([`Keyring::cell_salt`](crate::Keyring::cell_salt)); it never changes, nor do the hashes.
+    pub fn new(salt: &[u8; 16]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, salt))
+    }
+
+    /// 64 lower-case hexadecimal digits. `workspace`: its id.
+    pub fn hash(&self, workspace: &str, identifier: &str) -> String {
+        let mut signing = hmac::Context::with_key(&self.0);
+        signing.update(b"identifier\0");
+        signing.update(&(workspace.len() as u64).to_le_bytes());
+        signing.update(workspace.as_bytes());
+        signing.update(identifier.as_bytes());
+        data_encoding::HEXLOWER.encode(signing.sign().as_ref())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +68,18 @@ mod tests {
         let others = [hasher.hash(1, "u2"), hasher.hash(1, "U1"), hasher.hash(2, "u1"), hasher.hash(1, "")];
         assert!(!others.contains(&hasher.hash(1, "u1")));
         assert_ne!(UserHasher::new(&[8; 16]).hash(1, "u1"), hasher.hash(1, "u1"));
+    }
+
+    #[test]
+    fn an_identifier_has_one_hash_in_a_workspace_of_a_cell_and_no_other_has_it() {
+        let hasher = IdentifierHasher::new(&[7; 16]);
+        let hash = hasher.hash("w1", "ann");
+        assert_eq!((hash.len(), &hash), (64, &IdentifierHasher::new(&[7; 16]).hash("w1", "ann")));
+        let others =
+            [hasher.hash("w1", "Ann"), hasher.hash("w2", "ann"), hasher.hash("w1a", "nn"), hasher.hash("w1", "")];
+        assert!(!others.contains(&hash));
+        assert_ne!(IdentifierHasher::new(&[8; 16]).hash("w1", "ann"), hash);
+        let suppressed = UserHasher::new(&[7; 16]).hash(1, "ann");
+        assert_ne!(data_encoding::HEXLOWER.encode(&suppressed), hash);
     }
 }

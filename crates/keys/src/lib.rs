@@ -18,6 +18,6 @@ mod keyring;
 mod signing;
 
 pub use data_key::{FrameKey, KeyId, SALT_BYTES, Salt, TAG_BYTES};
-pub use hmac::{UserHasher, hmac_sha1_hex};
+pub use hmac::{IdentifierHasher, UserHasher, hmac_sha1_hex};
 pub use keyring::{KeyError, Keyring, UnkeptKey};
 pub use signing::SigningKey;

@@ -82,7 +82,8 @@ impl Reader<'_> {
                 "begin with `regions:`; examples/topology.yml has one to copy",
             ));
         }
-        let fields = Fields::of("the topology", TOP, root, &["regions", "default", "groups", "networks"], self.report)?;
+        const KNOWN: [&str; 5] = ["regions", "default", "groups", "networks", "ip_countries"];
+        let fields = Fields::of("the topology", TOP, root, &KNOWN, self.report)?;
         self.groups = self.groups(fields.get("groups"));
         let regions = fields
             .need("regions", "a cell belongs to a region, and the regions are written here", "{ … }", self.report)
@@ -92,6 +93,9 @@ impl Reader<'_> {
             Ok((node.at, RegionId::new(name)))
         });
         let networks = fields.get("networks").map_or(Ok(Vec::new()), |node| self.networks(node));
+        let ip_countries = fields
+            .get("ip_countries")
+            .map(|node| fields::text("`ip_countries`", node, "GeoLite2-Country.mmdb", self.report).map(str::to_owned));
         let (default, regions) = (default.transpose()?, regions?);
         let default_region = match default {
             Some((_, name)) if regions.iter().any(|region| region.id == name) => name,
@@ -107,7 +111,9 @@ impl Reader<'_> {
             // `regions` refuses an empty list.
             None => regions[0].id.clone(),
         };
-        Ok(Topology { regions, default_region, groups: std::mem::take(&mut self.groups), networks: networks? })
+        let groups = std::mem::take(&mut self.groups);
+        let ip_countries = ip_countries.transpose()?;
+        Ok(Topology { regions, default_region, groups, networks: networks?, ip_countries })
     }
 
     /// The built-in groups, with the file's added or in their place.

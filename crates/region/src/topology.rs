@@ -2,7 +2,9 @@
 
 use crate::fields::is_day;
 use crate::{Country, CountrySet, LocationName, PointName, RegionId};
+use domicile_event::reduce::Reduction;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 
 /// Everything the cells share: which regions there are and what each allows.
@@ -16,6 +18,8 @@ pub struct Topology {
     pub groups: BTreeMap<String, Vec<Country>>,
     /// Private ranges that exist, and where they are. All other private ranges are refused by the border.
     pub networks: Vec<Network>,
+    /// The file with a database of addresses and countries (MMDB), as it is written: relative to the topology's own file.
+    pub ip_countries: Option<String>,
 }
 
 /// One data-processing region.
@@ -61,15 +65,17 @@ pub struct BorderPolicy {
 }
 
 /// A named exception: a class of data may go to another country, on a legal basis, until a date.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     pub to: Country,
     pub vendor: Option<String>,
-    /// `adequacy`, `dpf`, `scc` or `consent`.
+    /// One of [`Transfer::BASES`].
     pub basis: String,
     pub approved_by: String,
     /// The last day it holds, `YYYY-MM-DD`.
     pub expires: String,
+    /// What of an event it lets out; `None`: all.
+    pub fields: Option<Reduction>,
 }
 
 /// A private range and where it is.
@@ -133,9 +139,42 @@ impl BorderPolicy {
 }
 
 impl Transfer {
+    pub const BASES: [&str; 4] = ["adequacy", "dpf", "scc", "consent"];
+
+    /// Whether it is to `country` and for `vendor`, whatever the day.
+    pub fn is_for(&self, country: Country, vendor: Option<&str>) -> bool {
+        self.to == country && (self.vendor.is_none() || self.vendor.as_deref() == vendor)
+    }
+
+    /// Whether its last day is past. Days of one form compare as texts; what is no day is after every transfer.
+    pub fn has_expired(&self, today: &str) -> bool {
+        !is_day(today) || today > self.expires.as_str()
+    }
+
+    /// Stands for it in the ledger and in logs: 16 hexadecimal digits that follow from all that it says.
+    pub fn id(&self) -> String {
+        let Self { to, vendor, basis, approved_by, expires, fields } = self;
+        let vendor = vendor.as_deref().unwrap_or_default();
+        let fields = fields.as_ref().map(Reduction::to_string).unwrap_or_default();
+        // No text has a line break in it.
+        let all = [to.as_str(), vendor, basis, approved_by, expires, &fields].join("\n");
+        blake3::hash(all.as_bytes()).to_hex()[..16].to_owned()
+    }
+
     fn holds(&self, country: Country, vendor: Option<&str>, today: &str) -> bool {
-        let for_vendor = self.vendor.is_none() || self.vendor.as_deref() == vendor;
-        // Days of one form compare as texts; what is no day is after every transfer.
-        self.to == country && for_vendor && is_day(today) && today <= self.expires.as_str()
+        self.is_for(country, vendor) && !self.has_expired(today)
+    }
+}
+
+/// `to US for amplitude (dpf, until 2027-06-30; allow event; hash userId)`
+impl fmt::Display for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { to, vendor, basis, expires, fields, .. } = self;
+        let vendor = vendor.as_deref().unwrap_or("any vendor");
+        write!(f, "to {to} for {vendor} ({basis}, until {expires}")?;
+        match fields {
+            Some(fields) => write!(f, "; {fields})"),
+            None => f.write_str(")"),
+        }
     }
 }

@@ -130,9 +130,9 @@ fn an_unknown_field_is_refused_with_the_nearest_known_one() {
         "basis: dpf",
         "basis: dpf, until: 2027-01-01",
         expect![[r#"
-        topology.yml:17:33  unknown field `until` in the transfer
-          a misspelt field would be ignored, and with it what it was to protect
-          mend: remove it; known here: to, vendor, basis, approved_by, expires"#]],
+            topology.yml:17:33  unknown field `until` in the transfer
+              a misspelt field would be ignored, and with it what it was to protect
+              mend: remove it; known here: to, vendor, basis, approved_by, expires, fields"#]],
     );
     check(
         "    name: EU West",

@@ -115,6 +115,77 @@ fn a_transfer_needs_a_basis_that_the_law_knows() {
 }
 
 #[test]
+fn fields_of_a_transfer_that_can_not_be_meant_are_refused_at_their_place() {
+    for (fields, expected) in [
+        (
+            "{ }",
+            expect![[r#"
+            topology.yml:17:92  no field is named
+              the transfer would let out everything
+              mend: name fields under `allow`, `deny` or `hash`, or leave `fields` out"#]],
+        ),
+        (
+            "{ alow: [event] }",
+            expect![[r#"
+            topology.yml:17:92  no field is named
+              the transfer would let out everything
+              mend: name fields under `allow`, `deny` or `hash`, or leave `fields` out
+            topology.yml:17:94  unknown field `alow` in `fields`
+              a misspelt field would be ignored, and with it what it was to protect
+              mend: write `allow`, or remove it"#]],
+        ),
+        (
+            "{ allow: [] }",
+            expect![[r#"
+            topology.yml:17:101  `allow` is empty
+              it is not clear whether all is meant or nothing
+              mend: name a field, or leave `allow` out"#]],
+        ),
+        (
+            "{ allow: event }",
+            expect![[r#"
+            topology.yml:17:101  `allow` is a text
+              a list is needed here
+              mend: write it like `[event, properties.plan]`"#]],
+        ),
+        (
+            "{ allow: [event, properties..plan], deny: [traits.email, event], hash: [userId, userId] }",
+            expect![[r#"
+            topology.yml:17:102  `event` never goes out, because `deny` has `event`
+              one of the two would not do what it says
+              mend: remove one of the two
+            topology.yml:17:109  the path has an empty step
+              a path that names nothing would let out what it was to keep, or keep what it was to let out
+              mend: write names with one dot between, as in `context.page`
+            topology.yml:17:172  `userId` is here twice
+              a path that names nothing would let out what it was to keep, or keep what it was to let out
+              mend: remove one"#]],
+        ),
+        (
+            "{ deny: [messageId], truncate_ip: yes }",
+            expect![[r#"
+            topology.yml:17:126  `truncate_ip` is neither `true` nor `false`
+              it says whether addresses go out as networks
+              mend: write `truncate_ip: true`, or remove it"#]],
+        ),
+    ] {
+        check("expires: 2027-06-30", &format!("expires: 2027-06-30, fields: {fields}"), expected);
+    }
+}
+
+#[test]
+fn a_database_of_countries_is_a_files_name() {
+    check(
+        "networks:",
+        "ip_countries: [a]\nnetworks:",
+        expect![[r#"
+        topology.yml:18:15  `ip_countries` is a list
+          a text is needed here
+          mend: write it like `GeoLite2-Country.mmdb`"#]],
+    );
+}
+
+#[test]
 fn networks_are_ranges_and_do_not_overlap() {
     check(
         "{ 10.20.0.0/16: IE }",

@@ -202,3 +202,34 @@ fn ports_that_do_not_exist_or_are_taken_are_said_so() {
          127.0.0.1:7101: choose another port base, or set `listen` of one"
     );
 }
+
+#[test]
+fn a_transfer_says_what_it_lets_out_and_has_an_id_of_its_own() {
+    let text = |transfer: &str, more: &str| {
+        format!(
+            "regions:\n  eu-west:\n    country: IE\n    locations: [a]\n    ingest: {{ dublin: {{ country: IE }} }}\n    \
+             border:\n      transfers:\n        - {{ to: US, vendor: amplitude, basis: dpf, approved_by: dpo@example.com, \
+             expires: 2027-06-30{transfer} }}\n{more}"
+        )
+    };
+    let transfer = |fields: &str| read(&text(fields, "")).regions[0].border.transfers[0].clone();
+    let whole = transfer("");
+    let less = transfer(
+        ", fields: { allow: [event, properties.plan], deny: [traits.email], hash: [userId, anonymousId], truncate_ip: true }",
+    );
+    assert_eq!(whole.to_string(), "to US for amplitude (dpf, until 2027-06-30)");
+    assert_eq!(
+        less.to_string(),
+        "to US for amplitude (dpf, until 2027-06-30; allow event, properties.plan; deny traits.email; hash userId, anonymousId; truncate_ip)"
+    );
+    assert_eq!(less.id(), transfer(", fields: { hash: [userId, anonymousId], deny: [traits.email], allow: [event, properties.plan], truncate_ip: true }").id());
+    let ids = [whole.id(), less.id(), transfer(", fields: { truncate_ip: true }").id()];
+    assert!(ids.iter().all(|id| id.len() == 16) && ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+    assert_eq!(
+        transfer(", fields: { truncate_ip: false, hash: [userId] }").fields.map(|f| f.to_string()),
+        Some("hash userId".to_owned())
+    );
+
+    assert_eq!(read(&text("", "ip_countries: geo/countries.mmdb")).ip_countries.as_deref(), Some("geo/countries.mmdb"));
+    assert_eq!(read(&text("", "")).ip_countries, None);
+}

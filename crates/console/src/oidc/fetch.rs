@@ -3,7 +3,7 @@
 use super::Provider;
 use async_trait::async_trait;
 use bytes::Bytes;
-use domicile_border::{Ask, BodyEnd, Border, Limits, Purpose};
+use domicile_border::{Ask, BodyEnd, Border, Limits, Place, Purpose};
 use domicile_workspace::WorkspaceId;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Uri};
@@ -64,7 +64,7 @@ impl BorderFetch {
             workspace: WorkspaceId::new("sign-in"),
             purpose: Purpose::SignIn,
             url: url.to_owned(),
-            declared: provider.country,
+            place: Place::Declared(provider.country),
         };
         let permit = self.border.permit(ask).await.map_err(|refusal| FetchError(refusal.to_string()))?;
         let line = self.border.open(permit, &LIMITS).await;

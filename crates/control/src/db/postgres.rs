@@ -17,7 +17,7 @@ mod wire;
 
 use super::{Begin, Connection, Database, DbError, Engine, Fault, Rows, Value, dialect};
 use crate::StoreError;
-use domicile_border::{Ask, Border, Limits, Purpose, SendError};
+use domicile_border::{Ask, Border, Limits, Place, Purpose, SendError};
 use domicile_region::Region;
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
@@ -315,7 +315,7 @@ impl Server {
             purpose: Purpose::ControlStore,
             url: self.url.for_border(),
             // Who names the database says that it stands in the region; `networks` may say otherwise.
-            declared: Some(self.region.country),
+            place: Place::Declared(Some(self.region.country)),
         };
         let permit = self.border.permit(ask).await.map_err(|refusal| {
             let fault = if refusal.may_pass() { Fault::Passes } else { Fault::Lasts };

@@ -16,7 +16,7 @@ mod guard;
 use super::warehouse::{Warehouse, why_not};
 use crate::ControlError;
 use crate::thing::Thing;
-use domicile_border::{Ask, Border, Limits, Purpose, SendError};
+use domicile_border::{Ask, Border, Limits, Place, Purpose, SendError};
 use domicile_region::Country;
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
@@ -89,7 +89,8 @@ impl Probe {
         let failed = |reason: String| Tried::Failed { reason, refused: None };
         let tried = async {
             let Self { url, country, config } = self;
-            let ask = Ask { workspace: workspace.clone(), purpose: Purpose::Warehouse, url, declared: country };
+            let (workspace, place) = (workspace.clone(), Place::Declared(country));
+            let ask = Ask { workspace, purpose: Purpose::Warehouse, url, place };
             let permit = match border.permit(ask).await {
                 Ok(permit) => permit,
                 Err(refusal) => {

@@ -1,7 +1,8 @@
 //! A filter as the API takes it, and what may be wrong with it.
 
 use super::{Action, Filter, cut::Cut, sample::Sample};
-use crate::fql::{self, Expression};
+use crate::fql::Expression;
+use crate::path;
 use std::collections::BTreeMap;
 
 /// An action as it was sent.
@@ -147,40 +148,20 @@ impl Check {
         fields.iter().map(cut).collect()
     }
 
-    /// The steps of a dotted path. Here, unlike in FQL, a space needs no backslash.
     fn steps(&mut self, field: &str, path: &str) -> Vec<String> {
-        let mut steps = vec![String::new()];
-        self.unescape(field, path, |character, plain| match steps.last_mut() {
-            Some(step) if plain || character != '.' => step.push(character),
-            _ => steps.push(String::new()),
-        });
-        if steps.iter().any(String::is_empty) {
-            self.wrong(field, "the path has an empty step", "write names with one dot between, as in `context.page`");
-        }
-        if steps.len() > fql::DEPTH_MAX {
-            self.wrong(field, format!("the path has more than {} steps", fql::DEPTH_MAX), "name a field less deep");
-        }
-        steps
+        path::steps(path).unwrap_or_else(|fault| {
+            self.wrong(field, fault.what, fault.mend);
+            Vec::new()
+        })
     }
 
     fn name(&mut self, field: &str, name: &str) -> String {
         let mut plain = String::with_capacity(name.len());
-        self.unescape(field, name, |character, _| plain.push(character));
-        if plain.is_empty() {
+        if let Err(fault) = path::unescape(name, |character, _| plain.push(character)) {
+            self.wrong(field, fault.what, fault.mend);
+        } else if plain.is_empty() {
             self.wrong(field, "a name is empty", "write the name of a field");
         }
         plain
-    }
-
-    /// Calls `each` with every character that counts, and whether a backslash stood before it.
-    fn unescape(&mut self, field: &str, text: &str, mut each: impl FnMut(char, bool)) {
-        let mut chars = text.chars();
-        while let Some(character) = chars.next() {
-            match (character, chars.as_str()) {
-                ('\\', "") => self.wrong(field, "nothing follows the backslash", r"write a backslash itself as `\\`"),
-                ('\\', _) => chars.next().into_iter().for_each(|escaped| each(escaped, true)),
-                _ => each(character, false),
-            }
-        }
     }
 }

@@ -4,8 +4,9 @@ use super::Reader;
 use crate::fault::{Read, nearest, shown};
 use crate::fields::{self, Fields};
 use crate::topology::{BorderPolicy, Transfer};
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 use crate::{Country, CountrySet};
+use domicile_event::reduce::{Draft, Reduction};
 use std::collections::BTreeSet;
 
 impl Reader<'_> {
@@ -77,8 +78,8 @@ impl Reader<'_> {
     }
 
     fn transfer(&mut self, node: &Node) -> Read<Transfer> {
-        const BASES: [&str; 4] = ["adequacy", "dpf", "scc", "consent"];
-        let known = ["to", "vendor", "basis", "approved_by", "expires"];
+        const BASES: [&str; 4] = Transfer::BASES;
+        let known = ["to", "vendor", "basis", "approved_by", "expires", "fields"];
         let fields = Fields::of("the transfer", node.at, node, &known, self.report)?;
         let report = &mut *self.report;
         let to = fields
@@ -115,12 +116,61 @@ impl Reader<'_> {
                     "have it approved again and set a later day, or remove the transfer",
                 ))
             });
+        let reduction = fields.get("fields").map(|node| self.reduction(node));
         Ok(Transfer {
             to: to?,
             vendor: vendor.transpose()?,
             basis: basis?,
             approved_by: approved_by?,
             expires: expires?,
+            fields: reduction.transpose()?,
         })
+    }
+
+    /// What of an event a transfer lets out.
+    fn reduction(&mut self, node: &Node) -> Read<Reduction> {
+        let known = ["allow", "deny", "hash", "truncate_ip"];
+        let fields = Fields::of("`fields`", node.at, node, &known, self.report)?;
+        let mut paths = |name: &str| fields.get(name).map(|node| self.paths(name, node)).transpose();
+        let (allow, deny, hash) = (paths("allow"), paths("deny"), paths("hash"));
+        let truncate_ip = match fields.get("truncate_ip") {
+            None => Ok(false),
+            Some(node) => match &node.value {
+                Value::Text(text) if text == "true" => Ok(true),
+                Value::Text(text) if text == "false" => Ok(false),
+                _ => Err(self.report.add(
+                    node.at,
+                    "`truncate_ip` is neither `true` nor `false`",
+                    "it says whether addresses go out as networks",
+                    "write `truncate_ip: true`, or remove it",
+                )),
+            },
+        };
+        let draft = Draft { allow: allow?, deny: deny?, hash: hash?, truncate_ip: truncate_ip? };
+        Reduction::check(&draft).map_err(|faults| {
+            let place = |fault: &domicile_event::reduce::ReduceFault| {
+                let list = fields.get(fault.at.list).unwrap_or(node);
+                match (&list.value, fault.at.path) {
+                    (Value::List(items), Some(path)) => items.get(path).map_or(list.at, |item| item.at),
+                    _ => list.at,
+                }
+            };
+            // `check` gives at least one.
+            let mut reported = None;
+            for fault in faults {
+                reported = Some(self.report.add(place(&fault), fault.what, fault.why, fault.mend));
+            }
+            reported.unwrap_or_else(|| self.report.add(node.at, "`fields` can't be read", "", "remove it"))
+        })
+    }
+
+    fn paths(&mut self, name: &str, node: &Node) -> Read<Vec<String>> {
+        let of = format!("`{name}`");
+        let items = fields::list(&of, node, "[event, properties.plan]", self.report)?;
+        let paths: Vec<Read<String>> = items
+            .iter()
+            .map(|item| fields::text("a path", item, "properties.plan", self.report).map(str::to_owned))
+            .collect();
+        paths.into_iter().collect()
     }
 }
