@@ -21,5 +21,7 @@ mod labels;
 mod ledger;
 mod people;
 mod plans;
+mod policy_checks;
 mod privacy;
+mod transfers;
 mod warehouses;

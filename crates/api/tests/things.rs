@@ -48,6 +48,7 @@ impl Things {
             ("functionId", "createFunction", "/functions", "/function/id"),
             ("warehouseId", "createWarehouse", "/warehouses", "/warehouse/id"),
             ("regulateId", "createWorkspaceRegulation", "/regulations", "/regulateId"),
+            ("transferId", "createTransfer", "/transfers", "/transfer/id"),
         ] {
             let id = things.made(bed, operation, path, at).await;
             things.ids.insert(name, id);
@@ -104,7 +105,15 @@ impl Things {
 
     /// `POST`s that only look.
     pub fn changes_nothing(operation: &str) -> bool {
-        matches!(operation, "previewDestinationFilter" | "createValidationInWarehouse" | "planConfiguration")
+        matches!(
+            operation,
+            "previewDestinationFilter" | "createValidationInWarehouse" | "planConfiguration" | "createPolicyCheck"
+        )
+    }
+
+    /// What the one token of the walk can't do, because it did the first part itself.
+    pub fn takes_two(operation: &str) -> bool {
+        operation == "approveTransfer"
     }
 
     /// The query without which a look is refused.
@@ -127,6 +136,12 @@ impl Things {
             name if name.starts_with("getDaily") => format!("?period={}", &self.window()["startTime=".len()..][..10]),
             _ => String::new(),
         }
+    }
+
+    /// So many days after today, by the bed's clock.
+    pub fn day(days: i64) -> String {
+        let now = domicile_world::World::real().clock.now();
+        domicile_event::Stamp::of(now.plus(days * 86_400_000).0).as_str()[..10].to_owned()
     }
 
     /// The last hours, by the bed's clock.
@@ -217,6 +232,11 @@ impl Things {
             "createInvites" => json!({ "invites": [{ "email": "new@acme.example" }] }),
             "createUserGroup" | "updateUserGroup" => json!({ "name": "Growth" }),
             "addUsersToUserGroup" | "replaceUsersInUserGroup" => json!({ "emails": [] }),
+            "createTransfer" => json!({
+                "to": "US", "vendor": "actions-amplitude", "basis": "dpf", "expires": Self::day(30),
+                "fields": { "deny": ["traits.email"], "truncateIp": true }, "reason": "product analytics",
+            }),
+            "createPolicyCheck" => json!({ "destinationId": id("destinationId"), "enabled": false }),
             "createToken" => json!({ "name": "script" }),
             "planConfiguration" | "applyConfiguration" => {
                 json!({ "configuration": { "workspace": { "region": "ch-north" }, "sources": {} } })

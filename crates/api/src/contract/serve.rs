@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, extract::State};
 use bytes::Bytes;
-use domicile_control::{Answered as Kept, Area, ControlError, LabelValue, Level, Resource, Scope, View};
+use domicile_control::{Answered as Kept, Area, LabelValue, Level, Resource, Scope, View};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -135,30 +135,12 @@ fn change(operation: &'static Operation, cell: &Cell, mut ask: Ask, run: ChangeF
     Ok(response)
 }
 
-/// How a rehearsal ends: an error is how a change is given up.
-enum Ended {
-    Rehearsed(Answer),
-    Failed(ApiError),
-}
-
-impl From<ControlError> for Ended {
-    fn from(error: ControlError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 fn rehearse(operation: &Operation, cell: &Cell, mut ask: Ask, run: ChangeFn) -> Result<Answer, ApiError> {
     let by = ask.caller.scope.actor.clone();
-    let ended = cell.control.change(&by, |change| {
-        authorize(operation, change, &mut ask).map_err(Ended::Failed)?;
-        let answer = run(change, cell, &ask).map_err(Ended::Failed)?;
-        Err::<(), _>(Ended::Rehearsed(answer))
-    });
-    match ended {
-        Err(Ended::Rehearsed(answer)) => Ok(answer),
-        Err(Ended::Failed(error)) => Err(error),
-        Ok(()) => Err(ApiError::internal()),
-    }
+    cell.control.rehearse(&by, |change| {
+        authorize(operation, change, &mut ask)?;
+        run(change, cell, &ask)
+    })
 }
 
 fn answered(operation: &Operation, answer: Answer) -> Response {
@@ -193,8 +175,13 @@ async fn read_body(operation: &Operation, request: Request) -> Result<Bytes, Api
 /// Whether the caller has a role of the kind that the operation needs, for anything at all. Looked at before the body is
 /// read, so that who may not ask learns nothing from what is said about the request.
 fn admitted(operation: &Operation, scope: &Scope) -> Result<(), ApiError> {
-    operation.needs.iter().try_for_each(|needs| match needs {
-        Needs::Operator if scope.is_operator() => Ok(()),
+    operation.needs.iter().try_for_each(|needs| admits(needs, scope))
+}
+
+fn admits(needs: &Needs, scope: &Scope) -> Result<(), ApiError> {
+    match needs {
+        Needs::Operator | Needs::OrOperator(_) if scope.is_operator() => Ok(()),
+        Needs::OrOperator(needs) => admits(needs, scope),
         Needs::Operator => Err(ApiError::forbidden("the operator")),
         // An operator's token runs the cell; it opens no workspace.
         _ if scope.is_operator() => Err(ApiError::forbidden("a workspace's token")),
@@ -205,7 +192,7 @@ fn admitted(operation: &Operation, scope: &Scope) -> Result<(), ApiError> {
             let reach = scope.grants.reach(*area, *level);
             if reach.is_empty() || (*of == Of::All && !reach.is_whole()) { Err(lacks(*area, *level)) } else { Ok(()) }
         }
-    })
+    }
 }
 
 fn lacks(area: Area, level: Level) -> ApiError {
@@ -220,7 +207,11 @@ fn authorize(operation: &Operation, view: &View<'_>, ask: &mut Ask) -> Result<()
     ask.caller.scope = view.scope_again(&ask.caller.scope)?.ok_or_else(ApiError::unauthenticated)?;
     admitted(operation, &ask.caller.scope)?;
     let (ask, scope) = (&*ask, &ask.caller.scope);
+    if scope.is_operator() {
+        return Ok(());
+    }
     for needs in operation.needs {
+        let needs = if let Needs::OrOperator(needs) = needs { needs } else { needs };
         let Needs::Role(area, level, of) = *needs else { continue };
         let reach = scope.grants.reach(area, level);
         if reach.is_whole() {

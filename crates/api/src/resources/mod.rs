@@ -21,6 +21,9 @@ mod warehouses;
 
 mod privacy;
 
+mod policy_checks;
+mod transfers;
+
 mod people;
 mod permission;
 mod tokens;
@@ -57,6 +60,8 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { name: "Functions", operations: functions::OPERATIONS },
     Group { name: "Warehouses", operations: warehouses::OPERATIONS },
     Group { name: "Privacy", operations: privacy::OPERATIONS },
+    Group { name: "Transfers", operations: transfers::OPERATIONS },
+    Group { name: "Policy checks", operations: policy_checks::OPERATIONS },
     Group { name: "Balance", operations: balance::OPERATIONS },
     Group { name: "Events", operations: events::OPERATIONS },
     Group { name: "Ledger", operations: ledger::OPERATIONS },
