@@ -52,6 +52,8 @@ pub enum What {
     KeyMade(Key),
     /// A key was destroyed: what it sealed can't be read any more.
     KeyDestroyed(Key),
+    /// From here on the ledger's heads are shown to a witness.
+    WitnessNamed(WitnessNamed),
     /// A workspace moved to a new one in another region.
     Moved(Moved),
     /// A person's events were erased.
@@ -205,6 +207,15 @@ pub struct Key {
     pub generation: u32,
 }
 
+/// A witness of the region. Its own key must be asked for elsewhere: here the region names it, and could name a friend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessNamed {
+    /// `NAME+ID+KEY`, as signed-note spells it.
+    pub key: String,
+    pub url: String,
+    pub country: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     pub workspace: String,
@@ -216,7 +227,8 @@ pub struct Moved {
 pub struct Erased {
     pub workspace: String,
     pub events: u64,
-    /// Files of the archive that were replaced or taken away.
+    /// Files of the archive that were taken away. One that is put in the place of one of them is `stored` again, behind
+    /// this entry.
     pub objects: Vec<String>,
 }
 
@@ -286,6 +298,7 @@ impl What {
             Self::Ended(_) => "ended",
             Self::KeyMade(_) => "key_made",
             Self::KeyDestroyed(_) => "key_destroyed",
+            Self::WitnessNamed(_) => "witness_named",
             Self::Moved(_) => "moved",
             Self::Erased(_) => "erased",
         }
@@ -294,7 +307,7 @@ impl What {
     /// Whose it is; `None` for what is the region's.
     pub fn workspace(&self) -> Option<&str> {
         match self {
-            Self::Opened(_) | Self::Closed(_) | Self::Configured(_) => None,
+            Self::Opened(_) | Self::Closed(_) | Self::Configured(_) | Self::WitnessNamed(_) => None,
             Self::Accepted(Accepted { workspace, .. })
             | Self::Decided(Decided { workspace, .. })
             | Self::Stored(Stored { workspace, .. })

@@ -7,7 +7,7 @@
 
 use crate::entry::{Entry, What};
 use crate::tlog::{
-    Book, BookError, Head, Tiles, TilesError, VKey, bundle_path, inclusion, split_bundle, tile_path, tiles_of,
+    Book, BookError, Head, Tiles, TilesError, VKey, bundle_path, inclusion, split_bundle, tile_path, width_of,
 };
 use domicile_keys::{KeyError, Keyring};
 use domicile_region::RegionId;
@@ -232,10 +232,7 @@ impl Ledger {
     ) -> io::Result<T> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for _ in 0..READS_MAX {
-            let size = self.signed().head.size;
-            let width =
-                tiles_of(size, level).skip(usize::try_from(number).unwrap_or(usize::MAX)).map(|(_, width)| width);
-            let Some(width) = width.take(1).next() else { break };
+            let Some(width) = width_of(self.signed().head.size, level, number) else { break };
             match self.file(&path(width)) {
                 Ok(bytes) => return read(&bytes, width).ok_or_else(|| invalid("a tile that is not whole")),
                 Err(error) => last = error,
@@ -257,6 +254,15 @@ impl Tiles for Ledger {
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// Nobody waits for a writer that is gone, whatever ended it.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.closed = true;
+        queue.entries.clear();
+    }
 }
 
 impl Writer {
@@ -336,6 +342,7 @@ impl Writer {
         }
         let signed = Signed { head: self.book.head(), checkpoint: self.book.checkpoint().into() };
         self.inner.signed.send_replace(signed);
+        self.book.take_old_away();
         Ok(())
     }
 }
