@@ -104,8 +104,12 @@ impl Border {
         &self.region
     }
 
-    /// Puts another policy in force, for all clones. Lines that are open are judged again before their next request.
+    /// Puts another policy in force, for all clones. Lines that are open are judged again before their next request. The same
+    /// again changes nothing.
     pub fn put_policy(&self, policy: BorderPolicy) {
+        if *self.in_force.load().policy == policy {
+            return;
+        }
         let policy = Arc::new(policy);
         self.in_force.rcu(|now| InForce { policy: Arc::clone(&policy), grants: now.grants.clone() });
         self.changed.notify_waiters();

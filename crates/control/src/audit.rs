@@ -12,6 +12,7 @@ use crate::page::{List, Listed, Page};
 use crate::view::View;
 use crate::{ControlError, Resource, Store};
 use data_encoding::HEXLOWER;
+use domicile_ledger::Digest;
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
 use serde_json::{Value, json};
@@ -211,6 +212,16 @@ impl View<'_> {
         self.trail("audit WHERE workspace = ?1", values, filter, page)
     }
 
+    /// The lines behind `number`, at most 10,000 at once: the first and the last number, and the SHA-256 over them all, each
+    /// as a JSON list of its columns and a line break. What was anchored so can't be changed unseen. `None`: there are none.
+    pub fn trail_after(&self, number: u64) -> Result<Option<([u64; 2], Digest)>, ControlError> {
+        let sql = format!("SELECT {COLUMNS} FROM audit WHERE number > ?1 ORDER BY number LIMIT 10000");
+        let lines = self.all("anchor the audit trail", &sql, values![number], line)?;
+        let (Some((first, _)), Some((last, _))) = (lines.first(), lines.last()) else { return Ok(None) };
+        let text: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+        Ok(Some(([*first, *last], Digest::sha256(text.as_bytes()))))
+    }
+
     /// A page of the trail of the cell itself: accounts, their people, entitlements and identity providers.
     pub fn audit_of_cell(&self, filter: &AuditFilter, page: &Page) -> Result<Listed<AuditEntry>, ControlError> {
         self.trail("audit WHERE workspace IS NULL", Vec::new(), filter, page)
@@ -248,6 +259,15 @@ impl View<'_> {
         };
         self.page(&list, page, entry)
     }
+}
+
+/// A line of the trail as it is anchored in the ledger: all columns, as they are stored.
+fn line(row: &Row) -> Result<(u64, Value), DbError> {
+    let text = |n| row.get::<Option<String>>(n);
+    let (number, at, version): (u64, Millis, u64) = (row.get(0)?, row.get(1)?, row.get(10)?);
+    let line =
+        json!([number, at.0, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?, text(7)?, text(8)?, text(9)?, version]);
+    Ok((number, line))
 }
 
 /// The number stands twice, because a page's rows begin with it.

@@ -2,6 +2,7 @@
 
 use crate::exit::Failure;
 use crate::part::Part;
+use crate::register::{Looked, Refusals, Teller};
 use domicile_api::{Balance, BalanceKeeper};
 use domicile_archive::{Archive, ArchiveSettings, FolderStore};
 use domicile_border::{Border, Witness};
@@ -13,7 +14,6 @@ use domicile_ledger::{Closed, Ledger, What};
 use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Recorded, Recorder, Retention};
 use domicile_process::{Process, ProcessSettings};
 use domicile_region::{IngestPoint, PointName, Region, Topology};
-use domicile_workspace::Current;
 use domicile_world::World;
 use futures::StreamExt;
 use futures::future::select_all;
@@ -63,11 +63,12 @@ pub struct Cell {
     process: Part,
     consumers: Vec<Part>,
     recorder: Part,
+    teller: Part,
+    stop_teller: watch::Sender<bool>,
     recorded: watch::Receiver<Recorded>,
     ledger_writer: Part,
     _follower: Follower,
     _watch: Follower,
-    _grants: Follower,
 }
 
 /// A task beside the parts, until it is dropped.
@@ -78,23 +79,6 @@ impl Follower {
     fn watch_transfers(border: &Border) -> Self {
         let border = border.clone();
         Self(tokio::spawn(async move { border.watch_transfers().await }))
-    }
-
-    /// Gives the border the workspaces' transfers, now and with each version of the configuration.
-    fn follow_grants(border: &Border, current: Current) -> Self {
-        let border = border.clone();
-        let mut versions = current.versions();
-        let mut before = current.load().grants();
-        border.put_grants(before.clone());
-        Self(tokio::spawn(async move {
-            while versions.changed().await.is_ok() {
-                let grants = current.load().grants();
-                if grants != before {
-                    border.put_grants(grants.clone());
-                    before = grants;
-                }
-            }
-        }))
     }
 
     /// Brings in what other programs change in the control store.
@@ -154,10 +138,15 @@ impl Cell {
             world.disk.make_folder(private, true).map_err(|error| unwritable(private, &error))?;
         }
         let keyring = Keyring::open(&world, &folder.join("keys")).map_err(Failure::unreached)?;
-        let (ledger, ledger_writer) =
+        let (ledger, mut ledger_writer) =
             Ledger::open(&world, &region.id, &folder.join("ledger"), &keyring).map_err(Failure::unreached)?;
-        let mut border = Border::new(world.clone(), &region, &topology.networks)
+        // Without its transfers: each is put in force when the ledger has it.
+        let mut closed = region.clone();
+        closed.border.transfers.clear();
+        let refusals = Arc::new(Refusals::default());
+        let mut border = Border::new(world.clone(), &closed, &topology.networks)
             .with_own(own)
+            .with_register(Arc::clone(&refusals) as _)
             .with_identifiers(IdentifierHasher::new(&keyring.cell_salt()));
         if let Some(witness) = witness {
             border = border.with_witness(witness);
@@ -171,7 +160,6 @@ impl Cell {
         let store = Store::open_at(&world, place, &region, &keyring).map_err(Failure::unreached)?;
         let follower = Follower::start(&world, &store);
         let current = store.current();
-        let grants = Follower::follow_grants(&border, current.clone());
         let settings = LogSettings::default();
         let (accepted, committer) = AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keyring, settings)
             .map_err(Failure::unreached)?;
@@ -187,6 +175,20 @@ impl Cell {
         let recorder = Recorder::open(&world, &region, program, &current, &ledger, (&accepted, &events))
             .map_err(Failure::unreached)?;
         let recorded = recorder.recorded();
+        let looked = Looked {
+            world: world.clone(),
+            ledger: ledger.clone(),
+            keyring: keyring.clone(),
+            store: store.clone(),
+            border: border.clone(),
+            policy: region.border.clone(),
+            refusals,
+            file: index.join("ledger.json"),
+        };
+        let stop_teller = watch::Sender::new(false);
+        let teller = Teller::open(looked, stop_teller.subscribe()).map_err(Failure::unreached)?;
+        ledger_writer.write_now().map_err(Failure::unreached)?;
+        teller.put_in_force();
         let archive_store = Arc::new(FolderStore::new(&world, folder.join("archive")));
         let archive = Archive::open(
             world.clone(),
@@ -255,6 +257,8 @@ impl Cell {
         Ok(Self {
             ledger_writer: start(name("ledger"), move || ledger_writer.run())?,
             recorder: start(name("recorder"), move || recorder.run())?,
+            teller: start(name("teller"), move || teller.run())?,
+            stop_teller,
             recorded,
             ledger,
             committer: start(name("accepted log"), move || committer.run())?,
@@ -274,14 +278,13 @@ impl Cell {
             consumers,
             _follower: follower,
             _watch: watch,
-            _grants: grants,
         })
     }
 
     /// Ends when a part ends before it was told to; says which, and why.
     pub async fn failed(&mut self) -> String {
         let mut writers = vec![&mut self.committer, &mut self.process, &mut self.ledger_writer];
-        let mut readers = vec![&mut self.recorder];
+        let mut readers = vec![&mut self.recorder, &mut self.teller];
         for spool in &mut self.spools {
             writers.push(&mut spool.committer);
             readers.push(&mut spool.uplink);
@@ -327,6 +330,8 @@ impl Cell {
             consumer.end().await?;
         }
         self.recorder.end().await?;
+        self.stop_teller.send_replace(true);
+        self.teller.end().await?;
         let Recorded { accepted, decided } = *self.recorded.borrow();
         self.ledger.enter(What::Closed(Closed { accepted: accepted.0, decided: decided.0 }));
         self.ledger.close();

@@ -16,6 +16,7 @@ mod part;
 mod plan;
 mod points;
 mod policy;
+mod register;
 mod router;
 mod send;
 mod tail;

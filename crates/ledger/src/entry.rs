@@ -52,6 +52,8 @@ pub enum What {
     KeyMade(Key),
     /// A key was destroyed: what it sealed can't be read any more.
     KeyDestroyed(Key),
+    /// From here on the ledger's heads are shown to a witness.
+    WitnessNamed(WitnessNamed),
     /// A workspace moved to a new one in another region.
     Moved(Moved),
     /// A person's events were erased.
@@ -148,7 +150,7 @@ pub struct Sent {
     pub digest: Digest,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Refused {
     pub workspace: String,
     pub purpose: String,
@@ -166,7 +168,9 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configured {
     pub version: u64,
-    /// SHA-256 over what the configuration is made of, secrets left out.
+    /// The first and the last line of the audit trail that are new with it: who changed what, and who looked at payload.
+    pub trail: [u64; 2],
+    /// SHA-256 over these lines.
     pub digest: Digest,
 }
 
@@ -185,7 +189,7 @@ pub struct Granted {
     pub expires: String,
     /// What of an event may go; everything without it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub fields: Option<serde_json::Value>,
+    pub fields: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,12 +201,21 @@ pub struct Ended {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
-    /// `data` or `ledger`.
-    pub purpose: String,
-    /// Whose events it seals.
+    /// Whose events it seals; unknown when the workspace is gone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub workspace: Option<String>,
+    /// The workspace's number in its cell.
+    pub number: u32,
     pub generation: u32,
+}
+
+/// A witness of the region. Its own key must be asked for elsewhere: here the region names it, and could name a friend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessNamed {
+    /// `NAME+ID+KEY`, as signed-note spells it.
+    pub key: String,
+    pub url: String,
+    pub country: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,7 +229,8 @@ pub struct Moved {
 pub struct Erased {
     pub workspace: String,
     pub events: u64,
-    /// Files of the archive that were replaced or taken away.
+    /// Files of the archive that were taken away. One that is put in the place of one of them is `stored` again, behind
+    /// this entry.
     pub objects: Vec<String>,
 }
 
@@ -286,6 +300,7 @@ impl What {
             Self::Ended(_) => "ended",
             Self::KeyMade(_) => "key_made",
             Self::KeyDestroyed(_) => "key_destroyed",
+            Self::WitnessNamed(_) => "witness_named",
             Self::Moved(_) => "moved",
             Self::Erased(_) => "erased",
         }
@@ -294,7 +309,7 @@ impl What {
     /// Whose it is; `None` for what is the region's.
     pub fn workspace(&self) -> Option<&str> {
         match self {
-            Self::Opened(_) | Self::Closed(_) | Self::Configured(_) => None,
+            Self::Opened(_) | Self::Closed(_) | Self::Configured(_) | Self::WitnessNamed(_) => None,
             Self::Accepted(Accepted { workspace, .. })
             | Self::Decided(Decided { workspace, .. })
             | Self::Stored(Stored { workspace, .. })

@@ -7,12 +7,13 @@
 
 use crate::entry::{Entry, What};
 use crate::tlog::{
-    Book, BookError, Head, Tiles, TilesError, VKey, bundle_path, inclusion, split_bundle, tile_path, tiles_of,
+    Book, BookError, Head, Tiles, TilesError, VKey, bundle_path, inclusion, split_bundle, tile_path, width_of,
 };
 use domicile_keys::{KeyError, Keyring};
 use domicile_region::RegionId;
 use domicile_world::World;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -200,6 +201,22 @@ impl Ledger {
         bundle.get(at).map(|bytes| Entry::read(bytes).map_err(invalid)).transpose()
     }
 
+    /// The entries of a range that is on disk, with their indexes.
+    pub fn entries(&self, range: Range<u64>) -> impl Iterator<Item = io::Result<(u64, Entry)>> + '_ {
+        let bundles = range.start / crate::tlog::TILE_WIDTH..range.end.div_ceil(crate::tlog::TILE_WIDTH);
+        bundles.flat_map(move |number| {
+            let entries: Vec<_> = match self.bundle(number) {
+                Err(error) => vec![Err(error)],
+                Ok(bundle) => (number * crate::tlog::TILE_WIDTH..range.end)
+                    .zip(bundle)
+                    .filter(|(index, _)| *index >= range.start)
+                    .map(|(index, bytes)| Entry::read(&bytes).map(|entry| (index, entry)).map_err(invalid))
+                    .collect(),
+            };
+            entries
+        })
+    }
+
     /// The entries from the last one back, with their indexes.
     pub fn backwards(&self) -> impl Iterator<Item = io::Result<(u64, Entry)>> + '_ {
         self.backwards_from(u64::MAX)
@@ -237,10 +254,7 @@ impl Ledger {
     ) -> io::Result<T> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for _ in 0..READS_MAX {
-            let size = self.signed().head.size;
-            let width =
-                tiles_of(size, level).skip(usize::try_from(number).unwrap_or(usize::MAX)).map(|(_, width)| width);
-            let Some(width) = width.take(1).next() else { break };
+            let Some(width) = width_of(self.signed().head.size, level, number) else { break };
             match self.file(&path(width)) {
                 Ok(bytes) => return read(&bytes, width).ok_or_else(|| invalid("a tile that is not whole")),
                 Err(error) => last = error,
@@ -264,6 +278,15 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
+/// Nobody waits for a writer that is gone, whatever ended it.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.closed = true;
+        queue.entries.clear();
+    }
+}
+
 impl Writer {
     /// Writes until the ledger is closed and all of it is on disk.
     ///
@@ -278,14 +301,32 @@ impl Writer {
                     break;
                 }
                 self.write(&entries).await?;
-                let first = self.book.head().size - entries.len() as u64;
-                for (index, done) in (first..).zip(done) {
-                    let _ = done.send(index);
-                }
+                self.written(done);
             }
             if closed {
                 return Ok(());
             }
+        }
+    }
+
+    /// Writes what waits at once: for the beginning, when the writer does not run yet.
+    pub fn write_now(&mut self) -> Result<(), BookError> {
+        loop {
+            let (entries, done) = self.take();
+            if entries.is_empty() {
+                return Ok(());
+            }
+            self.book.append(&entries)?;
+            self.written(done);
+        }
+    }
+
+    /// Shows what is on disk now, and tells those whose entries were the last.
+    fn written(&self, done: Vec<oneshot::Sender<u64>>) {
+        let head = self.book.head();
+        self.inner.signed.send_replace(Signed { head, checkpoint: self.book.checkpoint().into() });
+        for (index, done) in (head.size - done.len() as u64..).zip(done) {
+            let _ = done.send(index);
         }
     }
 
@@ -341,6 +382,7 @@ impl Writer {
         }
         let signed = Signed { head: self.book.head(), checkpoint: self.book.checkpoint().into() };
         self.inner.signed.send_replace(signed);
+        self.book.take_old_away();
         Ok(())
     }
 }

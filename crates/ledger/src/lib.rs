@@ -19,7 +19,7 @@ pub mod verify;
 pub use balance::{Hour, Tally, TallyError};
 pub use entry::{
     Accepted, Closed, Configured, Counts, Decided, Digest, Ended, Entry, EntryError, Erased, Granted, Key, Moved,
-    Opened, Refused, Sent, Stored, Time, What,
+    Opened, Refused, Sent, Stored, Time, What, WitnessNamed,
 };
 pub use keep::{Closing, Ledger, LedgerError, Pending, Signed, Writer};
 pub use outcome::{Outcome, Reason};

@@ -17,6 +17,7 @@ const PROOF_HEAD: &str = "c2sp.org/tlog-proof@v1\n";
 
 /// One request's frame of the accepted log, as a leaf under an entry's digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FrameLeaf {
     /// Its events' positions, half-open.
     pub span: [u64; 2],
@@ -118,8 +119,10 @@ impl Receipt {
         let rest = self.proof.strip_prefix(PROOF_HEAD).ok_or(ReceiptError::Form("its `proof` is of another form"))?;
         let (way, checkpoint) = rest.split_once("\n\n").ok_or(ReceiptError::Form("there is no checkpoint in it"))?;
         let mut lines = way.split('\n');
-        let index = lines.next().and_then(|line| line.strip_prefix("index ")).and_then(|index| index.parse().ok());
-        let index: u64 = index.ok_or(ReceiptError::Form("its `proof` has no index"))?;
+        let index = lines.next().and_then(|line| line.strip_prefix("index "));
+        let index: u64 = index
+            .and_then(|text| text.parse().ok().filter(|index: &u64| index.to_string() == text))
+            .ok_or(ReceiptError::Form("its `proof` has no index"))?;
         let way = hashes(lines).ok_or(ReceiptError::Form("a hash of its `proof` is none"))?;
         let path =
             hashes(self.path.iter().map(String::as_str)).ok_or(ReceiptError::Form("a hash of its `path` is none"))?;

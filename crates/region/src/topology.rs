@@ -58,7 +58,7 @@ pub struct IngestPoint {
 }
 
 /// What may leave a region. Default deny.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BorderPolicy {
     pub allow: CountrySet,
     pub transfers: Vec<Transfer>,

@@ -9,8 +9,8 @@
 //! - The head is noted beside the keys too: a ledger that has become shorter than it was does not open, so that no second
 //!   history is signed.
 
-use super::hashes::{subtree, tree_root};
-use super::layout::{TILE_WIDTH, bundle_path, put_entry, split_bundle, tile_path};
+use super::hashes::{inclusion, subtree, tree_root};
+use super::layout::{TILE_WIDTH, bundle_path, is_of_tree, put_entry, split_bundle, tile_path, width_of};
 use super::{Head, Tiles, TilesError, VKey};
 use domicile_keys::SigningKey;
 use domicile_world::{Disk, write_whole};
@@ -41,6 +41,15 @@ impl BookError {
     }
 }
 
+impl BookError {
+    fn into_final(self) -> Self {
+        match self {
+            Self::Io { file, error } => Self::Io { file, error: io::Error::other(error) },
+            changed => changed,
+        }
+    }
+}
+
 /// Entries of one append at most, and the tiles of one level that they can begin or end.
 pub(crate) const APPEND_MAX: usize = 10_000;
 const APPEND_TILES: u64 = APPEND_MAX as u64 / TILE_WIDTH + 1;
@@ -65,6 +74,8 @@ pub struct Book {
     bundle: Vec<u8>,
     /// The partial files of the last checkpoint.
     partial: BTreeSet<String>,
+    /// Those of checkpoints before it.
+    old: BTreeSet<String>,
     checkpoint: Vec<u8>,
 }
 
@@ -90,6 +101,7 @@ impl Book {
             edges: Vec::new(),
             bundle: Vec::new(),
             partial: BTreeSet::new(),
+            old: BTreeSet::new(),
             checkpoint: Vec::new(),
         };
         book.put("vkey", vkey.as_bytes())?;
@@ -127,17 +139,18 @@ impl Book {
         };
         let vkey = VKey::of(name, &key);
         let (head, _) = Head::read(&checkpoint, &vkey, &[]).map_err(|error| changed(&file, &error.to_string()))?;
-        let text = disk.read(&folder.join("vkey")).map_err(|error| io_error(&folder.join("vkey"), error))?;
-        if text != format!("{vkey}\n").as_bytes() {
-            return Err(changed(&folder.join("vkey"), "not the key of this ledger"));
+        let file = folder.join("vkey");
+        match disk.read(&file) {
+            Ok(text) if text == format!("{vkey}\n").as_bytes() => {}
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&file, error)),
+            _ => return Err(changed(&file, "not the key of this ledger")),
         }
-        if let Ok(bytes) = disk.read(noted) {
-            let (last, _) = Head::read(&bytes, &vkey, &[]).map_err(|error| changed(noted, &error.to_string()))?;
-            if last.size > head.size || (last.size == head.size && last.root != head.root) {
-                let what = format!("it ends at entry {}, and {} were signed", head.size, last.size);
-                return Err(changed(&file, &what));
-            }
-        }
+        let last = match disk.read(noted) {
+            Ok(bytes) => Some(Head::read(&bytes, &vkey, &[]).map_err(|error| changed(noted, &error.to_string()))?.0),
+            // A disk that was full when the ledger began.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io_error(noted, error)),
+        };
         let mut book = Self {
             folder: folder.to_owned(),
             noted: noted.to_owned(),
@@ -147,10 +160,14 @@ impl Book {
             edges: Vec::new(),
             bundle: Vec::new(),
             partial: BTreeSet::new(),
+            old: BTreeSet::new(),
             checkpoint,
             disk,
         };
         book.read_edges()?;
+        if let Some(last) = last {
+            book.refuse_other_history(last)?;
+        }
         book.take_strays_away()?;
         Ok(book)
     }
@@ -163,6 +180,11 @@ impl Book {
     /// The checkpoint of what is on disk.
     pub fn checkpoint(&self) -> &[u8] {
         &self.checkpoint
+    }
+
+    /// The path from entry `index` to the root.
+    pub fn inclusion(&self, index: u64) -> Result<Vec<Hash>, TilesError> {
+        inclusion(self.head.size, index, self)
     }
 
     /// Appends entries: after `Ok` they and a checkpoint over them are on disk.
@@ -200,12 +222,16 @@ impl Book {
         self.write(&files)?;
         self.put_checkpoint(Head { size, root })?;
         // From here on the entries are in the ledger.
-        let old = std::mem::replace(&mut self.partial, partial);
+        self.old.append(&mut std::mem::replace(&mut self.partial, partial));
         (self.edges, self.bundle) = (edges, bundle);
-        for path in old.difference(&self.partial) {
-            let _ = self.remove(path);
-        }
         Ok(())
+    }
+
+    /// Takes partial files away that an append has put others in the place of: when whoever reads knows the new head.
+    pub fn take_old_away(&mut self) {
+        let old = std::mem::take(&mut self.old);
+        // One that can't be removed is tried again behind the next append.
+        self.old = old.into_iter().filter(|path| !self.partial.contains(path) && self.remove(path).is_err()).collect();
     }
 
     /// Writes tiles that are new. What a try without room left of them is taken away first.
@@ -240,7 +266,11 @@ impl Book {
         let changed =
             |error| BookError::Changed { file: self.name.clone(), what: format!("not a ledger's name: {error}") };
         let checkpoint = signed.map_err(changed)?;
-        self.put("checkpoint", &checkpoint)?;
+        if let Err(error) = self.put("checkpoint", &checkpoint) {
+            let is_named = self.disk.read(&self.folder.join("checkpoint")).is_ok_and(|named| named == checkpoint);
+            // Whether its name lasts is not known, so that nothing under it may be written anew.
+            return Err(if is_named { error.into_final() } else { error });
+        }
         (self.head, self.checkpoint) = (head, checkpoint);
         // The ledger itself has the entries already: a head that can't be noted is noted with the next ones.
         if let Err(error) = write_whole(&*self.disk, &self.noted, &self.checkpoint) {
@@ -279,7 +309,7 @@ impl Book {
         if root != self.head.root {
             return Err(self.changed("tile", "the tiles are not those that the checkpoint signs"));
         }
-        if size % TILE_WIDTH > 0 {
+        if !size.is_multiple_of(TILE_WIDTH) {
             let path = bundle_path(size / TILE_WIDTH, size % TILE_WIDTH);
             self.bundle = self.read(&path)?;
             let hashes = split_bundle(&self.bundle, size % TILE_WIDTH)
@@ -290,6 +320,19 @@ impl Book {
             self.partial.insert(path);
         }
         Ok(())
+    }
+
+    /// What was signed last must be in what is there.
+    fn refuse_other_history(&self, last: Head) -> Result<(), BookError> {
+        if last.size > self.head.size {
+            let what = format!("it ends at entry {}, and {} were signed", self.head.size, last.size);
+            return Err(self.changed("checkpoint", &what));
+        }
+        match self.head.extends(&last, self) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.changed("checkpoint", "it does not begin with the entries that were signed before")),
+            Err(error) => Err(self.tiles_error(error)),
+        }
     }
 
     /// Files at the end that no checkpoint names are what a crash left. To look at all of a long ledger is the business of
@@ -303,9 +346,7 @@ impl Book {
             let folders: BTreeSet<String> =
                 if level == 0 { tiles.into_iter().chain(bundles).collect() } else { tiles.into() };
             for path in folders.iter().flat_map(|folder| list_near(&*self.disk, &self.folder, folder)) {
-                let is_kept =
-                    if path.contains(".p/") { self.partial.contains(&path) } else { number_of(&path) < Some(full) };
-                if !is_kept {
+                if is_of_tree(&path, self.head.size) == Some(false) {
                     tracing::info!(file = path, "the ledger takes away what no checkpoint names");
                     self.remove(&path).map_err(|error| io_error(&self.folder.join(&path), error))?;
                 }
@@ -321,10 +362,17 @@ impl Book {
     /// Removes a file, and the folder of partial ones that it leaves empty.
     fn remove(&self, path: &str) -> io::Result<()> {
         let path = self.folder.join(path);
-        self.disk.remove(&path)?;
+        match self.disk.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let folder = path.parent().filter(|folder| folder.extension().is_some_and(|extension| extension == "p"));
         match folder {
-            Some(folder) if self.disk.list(folder)?.is_empty() => self.disk.remove_folder(folder),
+            Some(folder) if self.disk.list(folder)?.is_empty() => {
+                // Nothing is written there any more, and the next starts do not look so far back.
+                self.disk.sync_folder(folder)?;
+                self.disk.remove_folder(folder)
+            }
             _ => Ok(()),
         }
     }
@@ -342,7 +390,20 @@ impl Book {
     }
 
     fn tiles_error(&self, error: TilesError) -> BookError {
-        self.changed("tile", &error.to_string())
+        match error {
+            TilesError::Io(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+                io_error(&self.folder.join("tile"), error)
+            }
+            error => self.changed("tile", &error.to_string()),
+        }
+    }
+}
+
+impl Tiles for Book {
+    fn tile(&self, level: u8, number: u64) -> io::Result<Vec<Hash>> {
+        let width = width_of(self.head.size, level, number).ok_or(io::ErrorKind::NotFound)?;
+        let bytes = self.disk.read(&self.folder.join(tile_path(level, number, width)))?;
+        hashes_of(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 }
 
@@ -405,15 +466,6 @@ pub(crate) fn list_files(disk: &dyn Disk, folder: &Path, below: &str) -> io::Res
 
 fn folder_of(path: &str) -> String {
     path.rsplit_once('/').map_or_else(String::new, |(folder, _)| folder.to_owned())
-}
-
-/// The number of a full tile or bundle by its path.
-fn number_of(path: &str) -> Option<u64> {
-    let number = path.strip_prefix("tile/")?.split_once('/')?.1;
-    number.split('/').try_fold(0_u64, |number, part| {
-        let part: u64 = part.strip_prefix('x').unwrap_or(part).parse().ok()?;
-        number.checked_mul(1000)?.checked_add(part)
-    })
 }
 
 /// The tiles that lie in a folder itself or in its folders of partial ones.

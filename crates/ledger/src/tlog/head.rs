@@ -5,7 +5,7 @@ use super::{Tiles, TilesError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domicile_keys::SigningKey;
-use signed_note::{Note, Signature, StandardVerifier, Verifier, VerifierList};
+use signed_note::{Note, Signature, StandardVerifier, VerifierList};
 use tlog_tiles::checkpoint::Checkpoint;
 use tlog_tiles::tlog::Hash;
 
@@ -43,6 +43,16 @@ impl VKey {
         key
     }
 
+    /// When the witness with this key signed a checkpoint; `None` when it did not. Its signature is a time, and Ed25519
+    /// over that time and the checkpoint's text.
+    pub(crate) fn cosigned_at(&self, text: &[u8], signature: &[u8]) -> Option<u64> {
+        let (time, signature) = signature.split_first_chunk::<8>().filter(|_| self.signs == Signs::Cosignatures)?;
+        let time = u64::from_be_bytes(*time);
+        let message = [format!("cosignature/v1\ntime {time}\n").as_bytes(), text].concat();
+        let public = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, self.public);
+        public.verify(&message, signature).ok().map(|()| time)
+    }
+
     /// Reads exactly what `Display` writes.
     pub fn read(text: &str) -> Option<Self> {
         let (name, rest) = text.split_once('+')?;
@@ -74,6 +84,8 @@ pub struct Witnessed {
     pub name: String,
     /// When, in seconds since 1970, by its own clock.
     pub time: u64,
+    /// How many entries it saw.
+    pub size: u64,
 }
 
 /// What is wrong with a checkpoint.
@@ -87,6 +99,8 @@ pub enum HeadError {
     Signature,
     #[error("a witness's signature does not hold")]
     Witness,
+    #[error("it has a signature by a key that nobody named")]
+    Stranger,
 }
 
 impl Head {
@@ -100,15 +114,29 @@ impl Head {
         Ok(note.to_bytes())
     }
 
-    fn text(&self, name: &str) -> Result<Vec<u8>, HeadError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Vec<u8>, HeadError> {
         Checkpoint::new(name, self.size, self.root, "")
             .map(|checkpoint| checkpoint.to_bytes())
             .map_err(|_| HeadError::Malformed)
     }
 
-    /// Reads a checkpoint that `vkey` has signed. It has one spelling; the signatures of `witnesses` have to hold where
-    /// they are there, those of others are passed over.
+    /// Reads a checkpoint that `vkey` has signed and, it may be, some of `witnesses`. It has one spelling, and every
+    /// signature on it has to hold: one that can't be checked could be changed unseen.
     pub fn read(note: &[u8], vkey: &VKey, witnesses: &[VKey]) -> Result<(Self, Vec<Witnessed>), HeadError> {
+        let (head, others) = Self::read_signed(note, vkey)?;
+        let text = head.text(&vkey.name)?;
+        let time = |signature: &Signature| {
+            let is_its = |key: &&VKey| key.name == signature.name() && key.id() == signature.id();
+            let key = witnesses.iter().find(is_its).ok_or(HeadError::Stranger)?;
+            let time = key.cosigned_at(&text, signature.signature()).ok_or(HeadError::Witness)?;
+            Ok(Witnessed { name: key.name.clone(), time, size: head.size })
+        };
+        let witnessed = others.iter().map(time).collect::<Result<_, HeadError>>()?;
+        Ok((head, witnessed))
+    }
+
+    /// Reads a checkpoint that `vkey` has signed; gives the signatures of others unchecked.
+    pub(crate) fn read_signed(note: &[u8], vkey: &VKey) -> Result<(Self, Vec<Signature>), HeadError> {
         let parsed = Note::from_bytes(note).map_err(|_| HeadError::Malformed)?;
         if parsed.to_bytes() != note {
             return Err(HeadError::Malformed);
@@ -118,25 +146,18 @@ impl Head {
         if checkpoint.origin() != vkey.name {
             return Err(HeadError::Origin);
         }
-        if checkpoint.to_bytes() != parsed.text() {
+        if head.text(&vkey.name)? != parsed.text() {
             return Err(HeadError::Malformed);
         }
         let verifier = StandardVerifier::new(&vkey.to_string()).map_err(|_| HeadError::Signature)?;
-        let mut known: Vec<Box<dyn Verifier>> = vec![Box::new(verifier)];
-        let cosigners = witnesses.iter().filter(|key| key.signs == Signs::Cosignatures);
-        known.extend(cosigners.map(|key| Box::new(Cosigner(key.clone())) as _));
-        let (verified, _) = parsed.verify(&VerifierList::new(known)).map_err(|error| match error {
-            signed_note::NoteError::InvalidSignature { name, .. } if name != vkey.name => HeadError::Witness,
-            _ => HeadError::Signature,
-        })?;
-        if !verified.iter().any(|signature| signature.name() == vkey.name && signature.id() == vkey.id()) {
-            return Err(HeadError::Signature);
+        let (own, others) =
+            parsed.verify(&VerifierList::new(vec![Box::new(verifier)])).map_err(|_| HeadError::Signature)?;
+        // The library passes over a line that is there twice.
+        let lines: usize = own.iter().chain(&others).map(|signature| signature.to_bytes().len()).sum();
+        if parsed.text().len() + 1 + lines != note.len() {
+            return Err(HeadError::Malformed);
         }
-        let witnessed = verified.iter().filter(|signature| signature.name() != vkey.name).filter_map(|signature| {
-            let (time, _) = signature.signature().split_first_chunk::<8>()?;
-            Some(Witnessed { name: signature.name().to_owned(), time: u64::from_be_bytes(*time) })
-        });
-        Ok((head, witnessed.collect()))
+        Ok((head, others))
     }
 
     /// Whether the tree of this head begins with that of an older one.
@@ -149,27 +170,5 @@ impl Head {
         }
         let proof = consistency(self.size, old.size, tiles)?;
         Ok(tlog_tiles::tlog::check_tree(&proof, self.size, self.root, old.size, old.root).is_ok())
-    }
-}
-
-/// A witness's key: its signature is a time and Ed25519 over that time and the checkpoint.
-struct Cosigner(VKey);
-
-impl Verifier for Cosigner {
-    fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    fn key_id(&self) -> u32 {
-        self.0.id()
-    }
-
-    fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
-        let Some((time, signature)) = signature.split_first_chunk::<8>() else { return false };
-        let mut message = format!("cosignature/v1\ntime {}\n", u64::from_be_bytes(*time)).into_bytes();
-        message.extend_from_slice(text);
-        aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, self.0.public)
-            .verify(&message, signature)
-            .is_ok()
     }
 }

@@ -2,8 +2,6 @@
 
 /// Hashes of a full tile, entries of a full bundle.
 pub const TILE_WIDTH: u64 = 256;
-/// `size >> (8 * level)` is 0 from here on, whatever the size.
-const LEVELS_MAX: u8 = 8;
 
 /// The file of a tile: `level` 0 holds the entries' own hashes. `width`: its hashes, 1 to 256.
 pub fn tile_path(level: u8, number: u64, width: u64) -> String {
@@ -13,6 +11,11 @@ pub fn tile_path(level: u8, number: u64, width: u64) -> String {
 /// The file of a bundle of entries.
 pub fn bundle_path(number: u64, width: u64) -> String {
     format!("tile/entries/{}{}", numbered(number), partial(width))
+}
+
+/// The file with the newest checkpoint that a witness has signed too.
+pub fn witnessed_path(witness: &super::VKey) -> String {
+    format!("witnessed/{:08x}", witness.id())
 }
 
 /// `1234067` is `x001/x234/067`.
@@ -37,12 +40,29 @@ pub fn tiles_of(size: u64, level: u8) -> impl Iterator<Item = (u64, u64)> {
     (0..full).map(|number| (number, TILE_WIDTH)).chain((rest > 0).then_some((full, rest)))
 }
 
-/// All files under `tile/` of a tree with `size` entries.
-pub fn expected_files(size: u64) -> impl Iterator<Item = String> {
-    let bundles = tiles_of(size, 0).map(|(number, width)| bundle_path(number, width));
-    let tiles = (0..LEVELS_MAX)
-        .flat_map(move |level| tiles_of(size, level).map(move |(number, width)| tile_path(level, number, width)));
-    bundles.chain(tiles)
+/// How many hashes a tile of a tree with `size` entries has; `None` when the tree has no such tile.
+pub fn width_of(size: u64, level: u8, number: u64) -> Option<u64> {
+    let hashes = size.checked_shr(8 * u32::from(level))?;
+    let before = number.checked_mul(TILE_WIDTH)?;
+    (before < hashes).then(|| (hashes - before).min(TILE_WIDTH))
+}
+
+/// Whether a path is that of some tile or bundle, and if so, whether a tree with `size` entries has it.
+pub fn is_of_tree(path: &str, size: u64) -> Option<bool> {
+    let (kind, rest) = path.strip_prefix("tile/")?.split_once('/')?;
+    let (name, width) = match rest.split_once(".p/") {
+        Some((name, width)) => (name, width.parse().ok().filter(|width| (1..TILE_WIDTH).contains(width))?),
+        None => (rest, TILE_WIDTH),
+    };
+    let number = name.split('/').try_fold(0_u64, |number, part| {
+        let part: u64 = part.strip_prefix('x').unwrap_or(part).parse().ok()?;
+        number.checked_mul(1000)?.checked_add(part)
+    })?;
+    let (level, spelled) = match kind {
+        "entries" => (0, bundle_path(number, width)),
+        level => level.parse().ok().map(|level| (level, tile_path(level, number, width)))?,
+    };
+    (path == spelled).then(|| width_of(size, level, number) == Some(width))
 }
 
 /// Appends an entry to a bundle. Its length is known to fit: [`crate::ENTRY_BYTES_MAX`].
@@ -85,15 +105,42 @@ mod tests {
 
     #[test]
     fn a_tree_has_the_files_of_its_size_and_no_others() {
-        let files = |size| expected_files(size).collect::<Vec<_>>();
-        assert!(files(0).is_empty());
-        assert_eq!(files(1), ["tile/entries/000.p/1", "tile/0/000.p/1"]);
-        assert_eq!(files(256), ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]);
-        let of_70_000 = files(70_000);
-        assert_eq!(of_70_000.len(), 274 + 274 + 2 + 1);
-        assert!(of_70_000.contains(&"tile/0/273.p/112".to_owned()));
-        assert_eq!(of_70_000[548..], ["tile/1/000", "tile/1/001.p/17", "tile/2/000.p/1"]);
+        for (size, path, is_of) in [
+            (0, "tile/0/000.p/1", Some(false)),
+            (1, "tile/entries/000.p/1", Some(true)),
+            (1, "tile/0/000.p/1", Some(true)),
+            (1, "tile/0/000.p/2", Some(false)),
+            (1, "tile/0/000", Some(false)),
+            (256, "tile/entries/000", Some(true)),
+            (256, "tile/1/000.p/1", Some(true)),
+            (70_000, "tile/0/273.p/112", Some(true)),
+            (70_000, "tile/0/274.p/1", Some(false)),
+            (70_000, "tile/1/000", Some(true)),
+            (70_000, "tile/1/001.p/17", Some(true)),
+            (70_000, "tile/2/000.p/1", Some(true)),
+            (u64::MAX, "tile/7/000.p/255", Some(true)),
+            (u64::MAX, "tile/8/000.p/1", Some(false)),
+            (u64::MAX, "tile/255/000.p/1", Some(false)),
+            // What is spelled otherwise is no tile at all.
+            (70_000, "tile/0/0", None),
+            (70_000, "tile/00/000", None),
+            (70_000, "tile/0/x000/001", None),
+            (70_000, "tile/0/000.p/256", None),
+            (70_000, "tile/0/000.p/0", None),
+            (70_000, "tile/0/000.p/01", None),
+            (70_000, "tile/entries/000.new", None),
+            (70_000, "tile/0/x999/x999/x999/x999/x999/x999/x999/999", None),
+            (70_000, "checkpoint", None),
+        ] {
+            assert_eq!(is_of_tree(path, size), is_of, "{path} of {size}");
+        }
         assert_eq!(tiles_of(u64::MAX, 7).collect::<Vec<_>>(), [(0, 255)]);
+        for (size, level, number, width) in
+            [(0, 0, 0, None), (256, 0, 0, Some(256)), (256, 0, 1, None), (257, 0, 1, Some(1)), (257, 1, 0, Some(1))]
+        {
+            assert_eq!(width_of(size, level, number), width);
+        }
+        assert_eq!(width_of(u64::MAX, 0, u64::MAX), None);
     }
 
     #[test]

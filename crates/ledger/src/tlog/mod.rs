@@ -3,6 +3,7 @@
 //! ```text
 //! checkpoint             signed note: origin, size, root (c2sp.org/tlog-checkpoint, c2sp.org/signed-note)
 //! vkey                   the key that it is signed with, as signed-note spells it
+//! witnessed/0a1b2c3d     the newest checkpoint that the witness with this key has signed too (c2sp.org/tlog-cosignature)
 //! tile/0/000 …           the hashes of 256 entries, or of .p/W when they are fewer
 //! tile/1/000 …           the hashes of 256 tiles below
 //! tile/entries/000 …     256 entries, each behind its length in two bytes
@@ -22,4 +23,4 @@ pub use book::{Book, BookError};
 pub use hashes::{Tiles, TilesError, inclusion, tree_root};
 pub(crate) use hashes::{path_of, root_of};
 pub use head::{Head, HeadError, Signs, VKey, Witnessed};
-pub use layout::{TILE_WIDTH, bundle_path, expected_files, split_bundle, tile_path, tiles_of};
+pub use layout::{TILE_WIDTH, bundle_path, is_of_tree, split_bundle, tile_path, tiles_of, width_of, witnessed_path};

@@ -46,7 +46,7 @@ impl Files for Folder {
         });
         match read {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_missing(&error) => Ok(None),
             // What stands where a file belongs is not the file.
             Err(error) if matches!(error.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::FileTooLarge) => {
                 Ok(Some(Vec::new()))
@@ -57,15 +57,17 @@ impl Files for Folder {
 
     fn read_pieces(&self, path: &str, take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
         let file = match self.disk.open_read(&self.path.join(path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if is_missing(&error) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(true),
             open => open?,
         };
         let (mut piece, mut at) = (vec![0; 256 * 1024], 0);
         loop {
-            let n = file.read_full_at(&mut piece, at)?;
-            if n == 0 {
-                return Ok(true);
-            }
+            let n = match file.read_full_at(&mut piece, at) {
+                Ok(0) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(true),
+                read => read?,
+            };
             take(&piece[..n]);
             at += n as u64;
         }
@@ -74,6 +76,15 @@ impl Files for Folder {
     fn list(&self) -> io::Result<Option<Vec<String>>> {
         // A folder that is not there is an error, not an empty one.
         self.disk.list(&self.path)?;
-        list_files(&*self.disk, &self.path, "").map(Some)
+        match list_files(&*self.disk, &self.path, "") {
+            // A name that can't be spelled is told like one that does not belong there.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Some(vec![error.to_string()])),
+            listed => listed.map(Some),
+        }
     }
+}
+
+/// Not there, or below something that is no folder.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

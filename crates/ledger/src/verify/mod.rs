@@ -11,21 +11,25 @@
 mod archive;
 mod folder;
 mod sums;
+mod witnesses;
 
 pub use folder::{Files, Folder};
 pub use sums::{SourceSums, Sums};
 
 use crate::entry::{Entry, What};
 use crate::tlog::{
-    self, Edge, Head, HeadError, Tiles, VKey, Witnessed, bundle_path, bytes_of, expected_files, split_bundle, tiles_of,
-    tree_root,
+    self, Edge, Head, Tiles, VKey, Witnessed, bundle_path, bytes_of, is_of_tree, split_bundle, tile_path, tiles_of,
+    tree_root, width_of,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use tlog_tiles::tlog::{Hash, record_hash};
 
 /// Findings that are told one by one; more are only counted.
 const FINDINGS_MAX: usize = 100;
+
+/// How often a ledger that grows is looked at again.
+const READS_MAX: usize = 10;
 
 /// What to check beside the folder itself.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +37,7 @@ pub struct Question {
     /// The region's public key, from somewhere else than the folder. Without it the folder's own is believed: that shows
     /// integrity, not origin.
     pub key: Option<VKey>,
-    /// Keys of witnesses whose signatures have to hold, and how many of them there have to be.
+    /// Keys of witnesses, from somewhere else than the folder, and how many of them must have signed.
     pub witnesses: Vec<VKey>,
     pub witnesses_min: usize,
     /// A checkpoint that was seen before: the ledger has to begin with what it signs.
@@ -55,6 +59,7 @@ pub struct Report {
     pub head: Option<Head>,
     /// The checkpoint as it was read.
     pub checkpoint: Option<Vec<u8>>,
+    /// What witnesses saw: of the keys that were given, or when none was, of those that the ledger names itself.
     pub witnessed: Vec<Witnessed>,
     pub kinds: BTreeMap<&'static str, u64>,
     pub sums: Sums,
@@ -89,22 +94,26 @@ pub enum Step {
     Objects(u64, u64),
 }
 
-/// Checks a ledger.
-///
-/// `archive`: its files, and what says whether the archive's own cursor is whole.
+/// An archive's files, and what says whether its own cursor is whole.
+pub type Archive<'a> = (&'a dyn Files, fn(&[u8]) -> bool);
+
+/// Checks a ledger and, when it is given, the archive.
 ///
 /// # Errors
 /// A file that could not be read. What could be read and is wrong is in the report.
 pub fn verify(
     ledger: &dyn Files,
-    archive: Option<(&dyn Files, fn(&[u8]) -> bool)>,
+    archive: Option<Archive<'_>>,
     question: &Question,
     mut step: impl FnMut(Step),
 ) -> io::Result<Report> {
     let mut report = Report::default();
+    let before = ledger.read("checkpoint")?;
     let listed = ledger.list()?;
-    let Some((vkey, head)) = read_head(ledger, question, &mut report)? else { return Ok(report) };
-    (report.vkey, report.head) = (Some(vkey.clone()), Some(head));
+    let Some(vkey) = read_key(ledger, question, &mut report)? else { return Ok(report) };
+    let Some((note, head, held)) = read_head(ledger, &vkey, &mut report)? else { return Ok(report) };
+    let ledger = &Held { ledger, held };
+    (report.vkey, report.head, report.checkpoint) = (Some(vkey.clone()), Some(head), Some(note.clone()));
     let mut sums = sums::Book::default();
     let tiles = check_entries(ledger, head, &mut report, |index, entry, report| {
         if index % 4096 == 0 {
@@ -113,28 +122,33 @@ pub fn verify(
         sums.take(index, entry, report);
     })?;
     step(Step::Entries(head.size, head.size));
-    if let (Some(tiles), Some(earlier)) = (tiles, &question.earlier) {
-        check_earlier(ledger, head, &tiles, (earlier, &vkey), &mut report);
+    let (stored, named) = sums.finish(&mut report);
+    if let Some(edges) = tiles {
+        let tiles = Checked { ledger, edges: &edges, size: head.size };
+        if let Some(earlier) = &question.earlier {
+            check_earlier(head, &tiles, (earlier, &vkey), &mut report);
+        }
+        witnesses::check(ledger, (head, &tiles), &vkey, &named, question, &mut report)?;
     }
-    if let Some(listed) = listed {
-        let known: BTreeSet<String> = expected_files(head.size).collect();
-        for file in
-            listed.iter().filter(|file| !known.contains(*file) && !matches!(file.as_str(), "checkpoint" | "vkey"))
-        {
-            report.find(
-                file,
-                "no checkpoint names it: it was added, or a crash left it and the cell was not started since",
-            );
+    // Whoever verifies a ledger that grows sees files of other checkpoints come and go.
+    let grows = before.as_ref() != Some(&note) || ledger.read("checkpoint")?.as_ref() != Some(&note);
+    for file in listed.into_iter().flatten() {
+        let is_known = match file.as_str() {
+            "checkpoint" | "vkey" => true,
+            path => is_of_tree(path, head.size).map_or_else(|| witnesses::is_of(path, &named), |is_of| is_of || grows),
+        };
+        if !is_known {
+            let what = "no checkpoint names it: it was added, or a crash left it and the cell was not started since";
+            report.find(file, what);
         }
     }
-    let stored = sums.finish(&mut report);
     if let Some((files, cursor_is_whole)) = archive {
         archive::check(files, cursor_is_whole, &stored, &mut report, |done, all| step(Step::Objects(done, all)))?;
     }
     Ok(report)
 }
 
-fn read_head(ledger: &dyn Files, question: &Question, report: &mut Report) -> io::Result<Option<(VKey, Head)>> {
+fn read_key(ledger: &dyn Files, question: &Question, report: &mut Report) -> io::Result<Option<VKey>> {
     let own = match ledger.read("vkey")? {
         None => {
             report.find("vkey", "it is missing");
@@ -154,26 +168,57 @@ fn read_head(ledger: &dyn Files, question: &Question, report: &mut Report) -> io
     {
         report.find("vkey", "another key than the one that was given");
     }
-    let Some(vkey) = question.key.clone().or(own) else { return Ok(None) };
-    let Some(note) = ledger.read("checkpoint")? else {
-        report.find("checkpoint", "it is missing");
-        return Ok(None);
-    };
-    report.checkpoint = Some(note.clone());
-    match Head::read(&note, &vkey, &question.witnesses) {
-        Ok((head, witnessed)) => {
-            if witnessed.len() < question.witnesses_min {
-                let what =
-                    format!("{} of the witnesses signed it, and {} have to", witnessed.len(), question.witnesses_min);
-                report.find("checkpoint", what);
+    Ok(question.key.clone().or(own))
+}
+
+/// Files that were read together with the checkpoint.
+type Partial = BTreeMap<String, Option<Vec<u8>>>;
+
+/// Reads the checkpoint, and the files that the next one takes away: all others of its tree stay as they are, so that a
+/// ledger can be checked while it grows.
+fn read_head(ledger: &dyn Files, vkey: &VKey, report: &mut Report) -> io::Result<Option<(Vec<u8>, Head, Partial)>> {
+    let mut tries = 0..READS_MAX;
+    loop {
+        let Some(note) = ledger.read("checkpoint")? else {
+            report.find("checkpoint", "it is missing");
+            return Ok(None);
+        };
+        let head = match Head::read(&note, vkey, &[]) {
+            Ok((head, _)) => head,
+            Err(error) => {
+                report.find("checkpoint", error.to_string());
+                return Ok(None);
             }
-            report.witnessed = witnessed;
-            Ok(Some((vkey, head)))
+        };
+        let mut held = Partial::new();
+        for level in 0..8_u8 {
+            let hashes = head.size >> (8 * level);
+            let (number, width) = (hashes / tlog::TILE_WIDTH, hashes % tlog::TILE_WIDTH);
+            let bundle = (level == 0).then(|| bundle_path(number, width));
+            for path in bundle.into_iter().chain([tile_path(level, number, width)]).filter(|_| width > 0) {
+                let bytes = ledger.read(&path)?;
+                held.insert(path, bytes);
+            }
         }
-        Err(error @ (HeadError::Malformed | HeadError::Origin | HeadError::Signature | HeadError::Witness)) => {
-            report.find("checkpoint", error.to_string());
-            Ok(None)
+        if tries.next().is_none() || ledger.read("checkpoint")?.as_ref() == Some(&note) {
+            return Ok(Some((note, head, held)));
         }
+    }
+}
+
+/// A folder of which some files were read before.
+struct Held<'a> {
+    ledger: &'a dyn Files,
+    held: Partial,
+}
+
+impl Files for Held<'_> {
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.held.get(path).map_or_else(|| self.ledger.read(path), |bytes| Ok(bytes.clone()))
+    }
+
+    fn list(&self) -> io::Result<Option<Vec<String>>> {
+        self.ledger.list()
     }
 }
 
@@ -196,7 +241,7 @@ fn check_entries(
             return Ok(None);
         };
         let first = number * tlog::TILE_WIDTH;
-        let tile = ledger.read(&tlog::tile_path(0, number, width))?;
+        let tile = ledger.read(&tile_path(0, number, width))?;
         for (at, bytes) in entries.into_iter().enumerate() {
             let index = first + at as u64;
             let hash = record_hash(bytes);
@@ -220,7 +265,7 @@ fn check_entries(
     }
     for (level, edge) in (0_u8..).zip(&edges).filter(|(_, edge)| !edge.hashes.is_empty()) {
         let number = (head.size >> (8 * level)) / tlog::TILE_WIDTH;
-        let path = tlog::tile_path(level, number, edge.hashes.len() as u64);
+        let path = tile_path(level, number, edge.hashes.len() as u64);
         compare(ledger, &path, &bytes_of(&edge.hashes), report)?;
     }
     let root = tree_root(head.size, &tlog::Edges(&edges)).map_err(io::Error::other)?;
@@ -239,8 +284,8 @@ fn compare(ledger: &dyn Files, path: &str, made: &[u8], report: &mut Report) -> 
     Ok(())
 }
 
-fn check_earlier(ledger: &dyn Files, head: Head, edges: &[Edge], (earlier, vkey): (&[u8], &VKey), report: &mut Report) {
-    let old = match Head::read(earlier, vkey, &[]) {
+fn check_earlier(head: Head, tiles: &Checked<'_>, (earlier, vkey): (&[u8], &VKey), report: &mut Report) {
+    let old = match Head::read_signed(earlier, vkey) {
         Ok((old, _)) => old,
         Err(error) => return report.find("the earlier checkpoint", error.to_string()),
     };
@@ -248,7 +293,7 @@ fn check_earlier(ledger: &dyn Files, head: Head, edges: &[Edge], (earlier, vkey)
         let what = format!("it signs {} entries, and the ledger has {}: some were taken away", old.size, head.size);
         return report.find("the earlier checkpoint", what);
     }
-    match head.extends(&old, &Checked { ledger, edges, size: head.size }) {
+    match head.extends(&old, tiles) {
         Ok(true) => {}
         Ok(false) => {
             report.find(
@@ -269,11 +314,10 @@ struct Checked<'a> {
 
 impl Tiles for Checked<'_> {
     fn tile(&self, level: u8, number: u64) -> io::Result<Vec<Hash>> {
-        let full = self.size.checked_shr(8 * u32::from(level)).unwrap_or(0) / tlog::TILE_WIDTH;
-        if number >= full {
+        if width_of(self.size, level, number) != Some(tlog::TILE_WIDTH) {
             return Ok(self.edges.get(usize::from(level)).map(|edge| edge.hashes.clone()).unwrap_or_default());
         }
-        let bytes = self.ledger.read(&tlog::tile_path(level, number, tlog::TILE_WIDTH))?;
+        let bytes = self.ledger.read(&tile_path(level, number, tlog::TILE_WIDTH))?;
         Ok(bytes.and_then(|bytes| tlog::hashes_of(&bytes)).unwrap_or_default())
     }
 }

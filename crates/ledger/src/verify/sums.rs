@@ -1,7 +1,8 @@
 //! What the entries say together: windows without gaps, and counts that add up.
 
 use super::Report;
-use crate::entry::{Accepted, Counts, Decided, Entry, Stored, What};
+use crate::entry::{Accepted, Counts, Decided, Entry, Erased, Stored, What};
+use crate::tlog::{Signs, VKey};
 use std::collections::BTreeMap;
 
 /// One source, over the whole ledger.
@@ -9,7 +10,10 @@ use std::collections::BTreeMap;
 pub struct SourceSums {
     pub accepted: u64,
     pub decided: Counts,
+    /// Events in files of the archive, without those of files that were erased.
     pub stored: u64,
+    /// Kept events that are in no file any more, because a person was erased.
+    pub erased: u64,
 }
 
 /// What the ledger says in all.
@@ -36,7 +40,9 @@ pub(super) struct Book {
     objects: Objects,
     /// Whether the cell was opened: then the windows have their beginning.
     opened: bool,
-    last: Option<What>,
+    /// Files that were erased and not put back, by their source and events.
+    erased: BTreeMap<String, (String, u64)>,
+    witnesses: Vec<VKey>,
 }
 
 /// Windows of one log, of which the entries of each stand together.
@@ -128,13 +134,17 @@ impl Book {
             | What::Ended(_)
             | What::KeyMade(_)
             | What::KeyDestroyed(_)
-            | What::Moved(_)
-            | What::Erased(_) => {}
+            | What::Moved(_) => {}
+            What::Erased(erased) => self.erased(index, erased, report),
+            What::WitnessNamed(named) => match VKey::read(&named.key).filter(|key| key.signs == Signs::Cosignatures) {
+                Some(key) if !self.witnesses.contains(&key) => self.witnesses.push(key),
+                Some(_) => {}
+                None => report.find(place(), "its key is not one of a witness"),
+            },
         }
         if index == 0 && !matches!(entry.what, What::Opened(_)) {
             report.find(place(), "a ledger begins with the opening of its cell");
         }
-        self.last = Some(entry.what);
     }
 
     fn accepted(&mut self, index: u64, accepted: &Accepted, report: &mut Report) {
@@ -142,6 +152,9 @@ impl Book {
         if [sum(&accepted.sources), sum(&accepted.points)] != [Some(accepted.events); 2] {
             report
                 .find(format!("entry {index}"), "its counts by source or by ingest point do not add up to its events");
+        }
+        if accepted.requests == 0 || accepted.requests > accepted.events {
+            report.find(format!("entry {index}"), "it has no request, or more requests than events");
         }
         for (source, events) in &accepted.sources {
             let sums = self.sums.sources.entry(source.clone()).or_default();
@@ -169,10 +182,21 @@ impl Book {
     }
 
     fn stored(&mut self, index: u64, stored: &Stored, report: &mut Report) {
+        if !is_plain(&stored.object) {
+            // It is not looked for: who wrote this name may want another file to be read.
+            return report.find(format!("entry {index}"), "its object is not a name below the archive's folder");
+        }
         match self.objects.get(&stored.object) {
             None => {
                 let sums = self.sums.sources.entry(stored.source.clone()).or_default();
                 sums.stored = sums.stored.saturating_add(stored.events);
+                if let Some((source, events)) = self.erased.remove(&stored.object) {
+                    if source != stored.source || stored.events > events {
+                        report.find(format!("entry {index}"), "it is not what erasing would leave of the file");
+                    }
+                    let sums = self.sums.sources.entry(source).or_default();
+                    sums.erased = sums.erased.saturating_sub(stored.events);
+                }
                 self.objects.insert(stored.object.clone(), (index, stored.clone()));
             }
             // A crash between the entry and the cursor has it entered again.
@@ -184,13 +208,26 @@ impl Book {
         }
     }
 
+    fn erased(&mut self, index: u64, erased: &Erased, report: &mut Report) {
+        for object in &erased.objects {
+            let Some((_, stored)) = self.objects.remove(object) else {
+                report.find(format!("entry {index}"), format!("{object} was erased, and was not stored"));
+                continue;
+            };
+            let sums = self.sums.sources.entry(stored.source.clone()).or_default();
+            sums.stored = sums.stored.saturating_sub(stored.events);
+            sums.erased = sums.erased.saturating_add(stored.events);
+            self.erased.insert(object.clone(), (stored.source, stored.events));
+        }
+    }
+
     fn close_windows(&mut self, report: &mut Report) {
         self.accepted.close(ACCEPTED, report);
         self.decided.close(DECIDED, report);
     }
 
     /// The counts at the end; gives what the archive has to have.
-    pub fn finish(mut self, report: &mut Report) -> Objects {
+    pub fn finish(mut self, report: &mut Report) -> (Objects, Vec<VKey>) {
         self.close_windows(report);
         (self.sums.accepted, self.sums.decided) = (self.accepted.until, self.decided.until);
         if self.decided.until > self.accepted.until {
@@ -205,14 +242,19 @@ impl Book {
                 report.find("the entries", text);
             }
             let kept = sums.decided.kept;
-            if sums.stored > kept || (report.closed && all_decided && sums.stored != kept) {
-                report.find(
-                    "the entries",
-                    format!("source {source}: {kept} events were kept, and {} stored", sums.stored),
-                );
+            let stored = sums.stored.saturating_add(sums.erased);
+            if stored > kept || (report.closed && all_decided && stored != kept) {
+                report.find("the entries", format!("source {source}: {kept} events were kept, and {stored} stored"));
             }
         }
         report.sums = self.sums;
-        self.objects
+        (self.objects, self.witnesses)
     }
+}
+
+/// Whether a name is one of a file below a folder, on any system.
+fn is_plain(name: &str) -> bool {
+    let is_plain =
+        |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255 && !part.contains(['\\', ':', '\0']);
+    name.len() <= 1024 && name.split('/').all(is_plain)
 }

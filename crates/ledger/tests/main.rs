@@ -1,0 +1,11 @@
+//! The ledger's promises: what it says holds, what was changed is found, and what was written lasts.
+
+mod bed;
+
+mod archive;
+mod crashes;
+mod damage;
+mod history;
+mod properties;
+mod receipts;
+mod sums;
