@@ -79,6 +79,33 @@ fn kill_and_compare(tally: &mut Tally, home: &Home, rounds: u32, seed: u64) -> R
     let up = home.start_ready()?;
     tally.check("the balance sheet adds up to what the clients know", balance(home, &counts, &taken));
     tally.check("a second stop in good order", up.stop());
+    tally.check("the ledgers hold, and say what the clients know", ledgers(home, &counts, &taken));
+    Ok(())
+}
+
+/// After all kills the ledgers verify with their archives, and their sums are those of the clients.
+fn ledgers(home: &Home, acknowledged: &[u64], taken: &[u64]) -> Result<(), String> {
+    let reports = home.verified()?;
+    for region in REGIONS {
+        let of_region = |counts: &[u64]| -> u64 {
+            CLIENTS.iter().zip(counts).filter(|((known, ..), _)| *known == region).map(|(_, count)| count).sum()
+        };
+        let name = format!("domicile/{region}/");
+        let report = reports.iter().find(|report| report["name"].as_str().is_some_and(|n| n.starts_with(&name)));
+        let report = report.ok_or_else(|| format!("{region}: no ledger"))?;
+        let sources = report["sources"].as_object().into_iter().flat_map(|sources| sources.values());
+        let (mut accepted, mut kept, mut stored) = (0, 0, 0);
+        for sums in sources {
+            accepted += sums["accepted"].as_u64().unwrap_or(0);
+            kept += sums["decided"]["kept"].as_u64().unwrap_or(0);
+            stored += sums["stored"].as_u64().unwrap_or(0);
+        }
+        println!("{region}: {} entries: accepted {accepted}, kept {kept}, stored {stored}", report["entries"]);
+        let acknowledged = of_region(acknowledged);
+        if (kept, stored) != (acknowledged, acknowledged) || accepted < of_region(taken) || report["closed"] != true {
+            return Err(format!("{region}: {acknowledged} were acknowledged: {report}"));
+        }
+    }
     Ok(())
 }
 

@@ -109,6 +109,12 @@ impl Home {
         }
     }
 
+    /// What `domicile verify` says of each ledger and its archive; an error when one does not hold.
+    pub fn verified(&self) -> Result<Vec<Value>, String> {
+        let said = self.command("verify", &["--json"])?;
+        serde_json::from_str(&said).map_err(|error| format!("`domicile verify --json` printed no JSON: {error}"))
+    }
+
     pub fn demo(&self) -> Result<Demo, String> {
         self.written("demo.json")
     }

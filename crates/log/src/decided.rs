@@ -211,8 +211,7 @@ impl EventLog {
 
     /// Returns when the log is closed: no frame comes after those on disk. A consumer that lags behind stops by this.
     pub async fn closed(&self) {
-        // An error means that the log is gone: that is closed too.
-        let _ = self.store.tail.subscribe().wait_for(|tail| tail.closed).await;
+        self.store.tail.wait_for(|tail| tail.closed).await;
     }
 
     /// A reader of the frames from `from` on (the first frame read may begin before `from` when `from` lies inside it).

@@ -28,6 +28,7 @@ mod recorder;
 mod recovery;
 mod segment;
 mod store;
+mod tail;
 mod writer;
 
 pub use accepted::{Accepted, AcceptedLog, AcceptedReader, Origin, Pending, Receipt};

@@ -2,11 +2,11 @@
 
 use crate::frame::{HEADER_BYTES, Header};
 use crate::segment::Segment;
-use crate::store::{Store, Tail};
+use crate::store::Store;
+use crate::tail::Tail;
 use crate::{Position, ReadError};
 use domicile_world::ReadFile;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Bytes read at once. Larger frames are read whole.
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -15,7 +15,6 @@ const CHUNK_BYTES: usize = 512 * 1024;
 /// [`FrameReader::release`].
 pub(crate) struct FrameReader {
     store: Arc<Store>,
-    tail: watch::Receiver<Tail>,
     hold: u64,
     segment: Arc<Segment>,
     file: Box<dyn ReadFile>,
@@ -59,7 +58,6 @@ impl FrameReader {
         };
         let mut reader = Self {
             store: Arc::clone(store),
-            tail: store.tail.subscribe(),
             hold,
             offset: segment.frames_at,
             limit: segment.frames_at,
@@ -119,15 +117,10 @@ impl FrameReader {
 
     /// Returns when there is more to read, or the log is closed and read to its end (`false`).
     pub(crate) async fn more(&mut self) -> bool {
-        loop {
-            let tail = *self.tail.borrow_and_update();
-            if tail.sequence > self.segment.header.sequence || tail.offset > self.offset {
-                return true;
-            }
-            if tail.closed || self.tail.changed().await.is_err() {
-                return false;
-            }
-        }
+        let (sequence, offset) = (self.segment.header.sequence, self.offset);
+        let is_more = |tail: &Tail| tail.sequence > sequence || tail.offset > offset;
+        let tail = self.store.tail.wait_for(|tail| is_more(tail) || tail.closed).await;
+        is_more(&tail)
     }
 
     /// The next frame's header, having moved on to the segment that it lies in.

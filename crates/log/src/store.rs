@@ -1,6 +1,7 @@
 //! What the writer and the readers of one log share: its segments, its end, and who still needs what.
 
 use crate::segment::Segment;
+use crate::tail::{Newest, Tail};
 use crate::{Position, ReadError};
 use domicile_keys::{FrameKey, KeyError, KeyId, Keyring, Salt};
 use domicile_region::PointName;
@@ -8,7 +9,6 @@ use domicile_world::{Millis, World};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
@@ -34,21 +34,12 @@ impl Default for LogSettings {
     }
 }
 
-/// The end of what is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tail {
-    pub sequence: u64,
-    pub offset: u64,
-    pub end: Position,
-    pub closed: bool,
-}
-
 pub(crate) struct Store {
     pub world: World,
     pub folder: PathBuf,
     pub keyring: Keyring,
     pub settings: LogSettings,
-    pub tail: watch::Sender<Tail>,
+    pub tail: Newest,
     segments: Mutex<VecDeque<Arc<Segment>>>,
     holds: Mutex<Holds>,
     frame_keys: Mutex<HashMap<(KeyId, Salt), Arc<FrameKey>>>,
@@ -78,7 +69,7 @@ impl Store {
             folder,
             keyring,
             settings,
-            tail: watch::Sender::new(tail),
+            tail: Newest::new(tail),
             segments: Mutex::new(segments),
             holds: Mutex::default(),
             frame_keys: Mutex::default(),
@@ -105,7 +96,7 @@ impl Store {
     }
 
     pub(crate) fn end(&self) -> Position {
-        self.tail.borrow().end
+        self.tail.get().end
     }
 
     /// The first position that is still kept.
@@ -115,7 +106,7 @@ impl Store {
 
     /// Bytes of all segments.
     pub(crate) fn bytes(&self) -> u64 {
-        let tail = *self.tail.borrow();
+        let tail = self.tail.get();
         self.segments().iter().map(|s| if s.header.sequence == tail.sequence { tail.offset } else { s.bytes }).sum()
     }
 
@@ -145,7 +136,7 @@ impl Store {
 
     /// How far the segment may be read, and whether that is its end for good.
     pub(crate) fn limit(&self, sequence: u64) -> Result<(u64, bool), ReadError> {
-        let tail = *self.tail.borrow();
+        let tail = self.tail.get();
         if tail.sequence == sequence {
             return Ok((tail.offset, false));
         }

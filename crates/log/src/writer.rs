@@ -4,7 +4,8 @@ use crate::error::{OpenError, WriteError};
 use crate::frame::Header;
 use crate::recovery::{Closed, recover, settle_last};
 use crate::segment::{Segment, SegmentHeader, find_segments};
-use crate::store::{LogSettings, Store, Tail};
+use crate::store::{LogSettings, Store};
+use crate::tail::Tail;
 use crate::{Position, Span};
 use domicile_keys::{Keyring, SALT_BYTES, Salt};
 use domicile_region::PointName;
@@ -171,12 +172,7 @@ impl SegmentWriter {
     }
 
     fn show(&self, closed: bool) {
-        self.store.tail.send_replace(Tail {
-            sequence: self.segment.sequence,
-            offset: self.written,
-            end: self.next,
-            closed,
-        });
+        self.store.tail.put(Tail { sequence: self.segment.sequence, offset: self.written, end: self.next, closed });
     }
 
     fn roll(&mut self) -> Result<(), Trouble> {

@@ -1,12 +1,17 @@
-//! One life of a cell without its network: both logs, process and the archive, in one thread.
+//! One life of a cell without its network: both logs, process, the archive and the ledger, in one thread.
 
 use crate::life::{ACCEPTED, KEYS, REGION, source};
 use domicile_archive::{Archive, ArchiveError, ArchiveSettings, FolderStore};
 use domicile_event::Envelope;
 use domicile_keys::Keyring;
-use domicile_log::{AcceptedLog, AppendError, EventLog, FrameBuf, LogSettings, Receipt, Span, WriteError};
+use domicile_ledger::verify::{Files, Folder, Question, Report, verify};
+use domicile_ledger::{BookError, Closed, Ledger, What};
+use domicile_log::{
+    AcceptedLog, AppendError, EventLog, FrameBuf, LogSettings, Receipt, Recorded, Recorder, RecorderError, Span,
+    WriteError,
+};
 use domicile_process::{IndexSettings, Process, ProcessError, ProcessSettings, UpkeepIn};
-use domicile_region::{PointName, RegionId};
+use domicile_region::{PointName, RegionId, Topology};
 use domicile_testkit::{Dice, Handles, SampleEvent, batch_body};
 use domicile_workspace::{ConfigVersion, Current, Snapshot, Source, SourceNumber};
 use domicile_world::World;
@@ -16,11 +21,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub const EVENTS: &str = "/cell/events";
 pub const INDEX: &str = "/cell/index";
 pub const ARCHIVE: &str = "/cell/archive";
+pub const LEDGER: &str = "/cell/ledger";
 /// How many sources the configuration has, from number 1.
 const SOURCES: u32 = 3;
 
@@ -58,6 +65,10 @@ pub struct Cell {
     committer: JoinHandle<Result<(), WriteError>>,
     process: JoinHandle<Result<(), ProcessError>>,
     archive: JoinHandle<Result<(), ArchiveError>>,
+    recorder: JoinHandle<Result<(), RecorderError>>,
+    recorded: watch::Receiver<Recorded>,
+    ledger: Ledger,
+    ledger_writer: JoinHandle<Result<(), BookError>>,
 }
 
 fn said(error: impl Display) -> String {
@@ -80,9 +91,14 @@ impl Cell {
         let (accepted, committer) =
             AcceptedLog::open(&world, &region, Path::new(ACCEPTED), &keyring, settings.log).map_err(said)?;
         let (events, writer) = EventLog::open(&world, Path::new(EVENTS), &keyring, settings.log).map_err(said)?;
+        let (ledger, ledger_writer) = Ledger::open(&world, &region, Path::new(LEDGER), &keyring).map_err(said)?;
+        let of_region = Topology::built_in().region(&region).cloned().ok_or("a region that is built in")?;
+        let logs = (&accepted, &events);
+        let recorder = Recorder::open(&world, &of_region, "test", &current, &ledger, logs).map_err(said)?;
         let store = Arc::new(FolderStore::new(&world, ARCHIVE));
         let archive =
             Archive::open(world.clone(), current.clone(), &events, store, cursor, settings.archive).map_err(said)?;
+        let archive = archive.with_ledger(ledger.clone(), of_region.country.to_string());
         let mut process_settings = ProcessSettings::new(keyring.cell_salt());
         process_settings.index = settings.index.clone();
         let logs = (events.clone(), writer);
@@ -95,6 +111,10 @@ impl Cell {
             committer: tokio::spawn(committer.run()),
             process: tokio::spawn(process.run()),
             archive: tokio::spawn(archive.run()),
+            recorded: recorder.recorded(),
+            recorder: tokio::spawn(recorder.run()),
+            ledger,
+            ledger_writer: tokio::spawn(ledger_writer.run()),
         })
     }
 
@@ -106,12 +126,19 @@ impl Cell {
         self.accepted.close();
         self.committer.await.map_err(said)?.map_err(said)?;
         self.process.await.map_err(said)?.map_err(said)?;
-        self.archive.await.map_err(said)?.map_err(said)
+        self.archive.await.map_err(said)?.map_err(said)?;
+        self.recorder.await.map_err(said)?.map_err(said)?;
+        let Recorded { accepted, decided } = *self.recorded.borrow();
+        self.ledger.enter(What::Closed(Closed { accepted: accepted.0, decided: decided.0 }));
+        self.ledger.close();
+        self.ledger_writer.await.map_err(said)?.map_err(said)
     }
 
     /// Whether a part has stopped, which in the program stops all.
     pub fn stopped(&self) -> bool {
-        self.committer.is_finished() || self.process.is_finished() || self.archive.is_finished()
+        let parts = [self.committer.is_finished(), self.process.is_finished(), self.archive.is_finished()];
+        let of_ledger = [self.recorder.is_finished(), self.ledger_writer.is_finished()];
+        parts.into_iter().chain(of_ledger).any(|ended| ended)
     }
 }
 
@@ -144,6 +171,16 @@ pub async fn send(
         origin: None,
     };
     accepted.append(source(source_number), receipt, &envelope, buf).await
+}
+
+/// Checks the ledger and its archive as anyone would.
+pub fn verified(world: &World) -> Report {
+    // An archive that was never given a file has no folder here.
+    world.disk.make_folder(Path::new(ARCHIVE), true).expect("a disk that works");
+    let folder = |path: &str| Folder { disk: Arc::clone(&world.disk), path: path.into() };
+    let (ledger, archive) = (folder(LEDGER), folder(ARCHIVE));
+    let archive = Some((&archive as &dyn Files, (|_| true) as fn(&[u8]) -> bool));
+    verify(&ledger, archive, &Question::default(), |_| {}).expect("a disk that reads")
 }
 
 /// One line of the archive.

@@ -14,6 +14,6 @@ mod life;
 mod cell;
 
 pub use book::Book;
-pub use cell::{ARCHIVE, Archived, Cell, CellSettings, EVENTS, INDEX, archived, message_id, send, wait};
+pub use cell::{ARCHIVE, Archived, Cell, CellSettings, EVENTS, INDEX, archived, message_id, send, verified, wait};
 pub use life::{ACCEPTED, KEYS, Life, Request, append, born, source};
 pub use seeds::{for_each_seed, in_one_thread};

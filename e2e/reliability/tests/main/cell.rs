@@ -7,8 +7,11 @@
 //! with what was sent, and the event log with a simple reading of rule 3.
 
 use domicile_ledger::Outcome;
+use domicile_ledger::verify::Report;
 use domicile_log::{AcceptedLog, AppendError, EventFrame, EventLog};
-use domicile_reliability::{Cell, CellSettings, archived, born, for_each_seed, in_one_thread, message_id, send, wait};
+use domicile_reliability::{
+    Cell, CellSettings, archived, born, for_each_seed, in_one_thread, message_id, send, verified, wait,
+};
 use domicile_testkit::{Crash, Dice, Failure, Handles, Op, SampleEvent, SampleEvents, SimDisk};
 use domicile_world::World;
 use std::cell::{Cell as Count, RefCell};
@@ -153,9 +156,16 @@ pub fn lives(
         let (accepted, events) = (cell.accepted.clone(), cell.events.clone());
         cell.close().await.expect("a healthy disk closes");
         first_position_wins(&accepted, &events);
+        ledger_is_whole(&verified(&handles.restart()), accepted.end().0);
     }));
     let clients = Rc::try_unwrap(clients).unwrap_or_else(|_| panic!("all clients are done"));
     (handles, clients.into_inner())
+}
+
+/// R2, R14, R16: after all lives the ledger holds with its archive, and has told of every position once.
+fn ledger_is_whole(report: &Report, end: u64) {
+    assert!(report.holds() && report.closed, "{:?}", report.findings);
+    assert_eq!((report.sums.accepted, report.sums.decided), (end, end));
 }
 
 /// Rule 3, read simply: of the events of one source with one messageId, the one with the lowest position is kept.
