@@ -45,6 +45,8 @@ mod judge;
 mod permit;
 mod watch;
 
+pub mod attacks;
+
 mod egress;
 mod line;
 mod outside;

@@ -83,12 +83,15 @@ impl Target {
             if !matches!(scheme, "postgres" | "postgresql") {
                 return Err(Fault::new(Code::SchemeRefused, "it does not begin with postgres://"));
             }
-            let query = rest.split_once('?').map_or("", |(_, query)| query);
-            match query.split('&').find_map(|pair| pair.strip_prefix("sslmode=")) {
-                None => Ok(Scheme::Postgres(SslMode::Unsaid)),
-                Some("require" | "verify-full") => Ok(Scheme::Postgres(SslMode::Require)),
-                Some("disable") => Ok(Scheme::Postgres(SslMode::Disable)),
-                Some(_) => Err(Fault::new(Code::UrlInvalid, "`sslmode` is not one of: disable, require, verify-full")),
+            // PostgreSQL's own clients take hosts from the query too.
+            match rest.split_once('?').map(|(_, query)| query) {
+                None | Some("") => Ok(Scheme::Postgres(SslMode::Unsaid)),
+                Some("sslmode=require" | "sslmode=verify-full") => Ok(Scheme::Postgres(SslMode::Require)),
+                Some("sslmode=disable") => Ok(Scheme::Postgres(SslMode::Disable)),
+                Some(query) if query.starts_with("sslmode=") && !query.contains('&') => {
+                    Err(Fault::new(Code::UrlInvalid, "`sslmode` is not one of: disable, require, verify-full"))
+                }
+                Some(_) => Err(Fault::new(Code::UrlInvalid, "its query has more than one `sslmode`")),
             }
         })
     }
@@ -130,9 +133,25 @@ impl Target {
         }
     }
 
-    /// A second parser must see the same host and port.
+    /// Two other parsers, that of browsers and that of the HTTP client, must see the same host and port.
     fn agrees_with(&self, url: &str) -> Result<(), Fault> {
         let disagree = || Fault::new(Code::UrlInvalid, "it can be read in two ways");
+        let browsers =
+            url::Url::parse(url).map_err(|_| Fault::new(Code::HostInvalid, "browsers read no host in it"))?;
+        let same_host = match (&self.host, browsers.host()) {
+            (Host::Name(name), Some(url::Host::Domain(host))) => {
+                let host = host.to_ascii_lowercase();
+                host.strip_suffix('.').unwrap_or(&host) == name
+            }
+            // Of a scheme that they do not know, browsers take an address for a name.
+            (Host::Address(address), Some(url::Host::Domain(host))) => host == address.to_string(),
+            (Host::Address(address), Some(url::Host::Ipv4(host))) => *address == host,
+            (Host::Address(address), Some(url::Host::Ipv6(host))) => *address == host,
+            _ => false,
+        };
+        if !same_host || browsers.port_or_known_default().unwrap_or(default_port(self.scheme)) != self.port {
+            return Err(disagree());
+        }
         let uri: http::Uri = url.parse().map_err(|_| Fault::new(Code::UrlInvalid, "it is not a URL"))?;
         let host = uri.host().ok_or_else(disagree)?.to_ascii_lowercase();
         let same_host = match &self.host {

@@ -2,9 +2,11 @@
 
 mod attacks;
 mod databases;
+mod differential;
 mod events;
 mod lines;
 mod mmdb;
+mod naive;
 mod names;
 mod policy;
 mod sending;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use domicile_border::{Answer, BodyEnd, Border, Limits, SendError};
 use domicile_testkit::{Manner, Partner};
 use domicile_world::World;
-use http::{HeaderValue, Request};
+use http::Request;
 use http_body_util::Full;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -51,48 +51,10 @@ async fn what_a_listed_network_allows_arrives_with_the_permits_host() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_is_not_followed() {
-    let trap = Partner::start(Manner::Takes).await.expect("a partner");
-    let partner = Partner::start(Manner::Redirects { to: trap.url("/trap") }).await.expect("a partner");
-    let url = partner.url("/");
-    let answer = send(&eu_border(World::real()), &url, post(&url)).await.expect("an answer");
-    assert_eq!(answer.status.as_u16(), 302);
-    assert!(trap.received().is_empty());
-}
-
-#[tokio::test]
-async fn headers_that_frame_or_route_a_message_do_not_go_out() {
+async fn a_request_to_another_host_than_the_permits_does_not_go_out() {
     let partner = Partner::start(Manner::Takes).await.expect("a partner");
     let border = eu_border(World::real());
     let url = partner.url("/");
-    for name in [
-        "host",
-        "transfer-encoding",
-        "content-length",
-        "connection",
-        "upgrade",
-        "te",
-        "trailer",
-        "expect",
-        "cookie",
-        "proxy-authorization",
-        "proxy-connection",
-        "forwarded",
-        "via",
-        "x-forwarded-host",
-        "x-forwarded-for",
-        "x-real-ip",
-        "x-http-method-override",
-        "x-original-url",
-        "x-rewrite-url",
-        "keep-alive",
-        "alt-svc",
-    ] {
-        let mut request = post(&url);
-        request.headers_mut().insert(name, HeaderValue::from_static("evil.example"));
-        let error = send(&border, &url, request).await.expect_err("not sent");
-        assert_eq!(error.as_str(), "request", "{name}");
-    }
     let mut elsewhere = post("http://evil.example/");
     elsewhere.headers_mut().clear();
     assert_eq!(send(&border, &url, elsewhere).await.expect_err("not sent").as_str(), "request");
@@ -176,13 +138,4 @@ async fn cut_slow_and_odd_answers_end_as_the_table_says() {
         };
         assert_eq!(got, expected, "{}", String::from_utf8_lossy(answer));
     }
-}
-
-#[tokio::test]
-async fn endless_headers_stop_at_the_limit() {
-    let mut answer = b"HTTP/1.1 200 OK\r\nx-long: ".to_vec();
-    answer.resize(1_000_000, b'x');
-    let url = raw_partner(answer.leak(), true).await;
-    let error = send(&eu_border(World::real()), &url, post(&url)).await.expect_err("no answer");
-    assert_eq!(error.as_str(), "broken");
 }

@@ -76,6 +76,12 @@ impl Names {
             .collect();
         Arc::new(Self { answers: Mutex::new(answers), ..Self::default() })
     }
+
+    /// One name with these answers.
+    pub fn of(name: &str, answers: &[Vec<IpAddr>]) -> Arc<Self> {
+        let answers = HashMap::from([(name.to_owned(), answers.iter().cloned().collect())]);
+        Arc::new(Self { answers: Mutex::new(answers), ..Self::default() })
+    }
 }
 
 #[async_trait]
