@@ -19,7 +19,7 @@ use rustls::time_provider::TimeProvider;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -207,11 +207,17 @@ impl Line {
     /// As [`Self::send`]; `Request` too when the rule lets out fields and the payload is no JSON object.
     pub async fn deliver(&mut self, payload: &Payload, form: &impl Form, limits: &Limits) -> Result<Answer, SendError> {
         let border = self.border.clone();
+        // The last one made is the one that is answered.
+        let last = Mutex::new(None);
         let make = |granted: &Granted| {
-            let request = form.request(&border.release(granted, payload)?);
-            prepare(granted, request).map_err(SendError::Request)
+            let released = border.release(granted, payload)?;
+            let request = prepare(granted, form.request(&released)).map_err(SendError::Request)?;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(released);
+            Ok(request)
         };
-        self.whole(&make, limits).await
+        let answer = self.whole(&make, limits).await?;
+        let released = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Answer { released, ..answer })
     }
 
     /// One request, made when the permit is known, and the whole of its answer.
@@ -225,7 +231,7 @@ impl Line {
         if body_end == BodyEnd::Whole {
             self.connection = connection;
         }
-        Ok(Answer { status: head.status, headers: head.headers, body, body_end })
+        Ok(Answer { status: head.status, headers: head.headers, body, body_end, released: None })
     }
 
     /// A request that carries no events, fit for the wire.
@@ -256,7 +262,7 @@ impl Line {
         let (head, mut body) = response.into_parts();
         if head.status != StatusCode::OK {
             let (body, body_end) = read_body(body, limits.answer_bytes, &mut deadline).await;
-            return Ok(Answer { status: head.status, headers: head.headers, body, body_end });
+            return Ok(Answer { status: head.status, headers: head.headers, body, body_end, released: None });
         }
         while let Some(frame) = body.frame().await {
             let data = frame.map_err(|_| SendError::Broken)?.into_data().unwrap_or_default();
@@ -264,7 +270,8 @@ impl Line {
                 break;
             }
         }
-        Ok(Answer { status: head.status, headers: head.headers, body: Bytes::new(), body_end: BodyEnd::Whole })
+        let (body, body_end) = (Bytes::new(), BodyEnd::Whole);
+        Ok(Answer { status: head.status, headers: head.headers, body, body_end, released: None })
     }
 
     async fn exchange_by(

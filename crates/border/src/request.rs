@@ -1,5 +1,6 @@
 //! What goes out on a line and what comes back: limits, the header allow-list, the answer.
 
+use crate::outward::Released;
 use crate::permit::Granted;
 use crate::target::Target;
 use bytes::{Bytes, BytesMut};
@@ -36,6 +37,8 @@ pub struct Answer {
     /// At most `Limits::answer_bytes`.
     pub body: Bytes,
     pub body_end: BodyEnd,
+    /// Of [`crate::Line::deliver`]: what of the event went out.
+    pub released: Option<Released>,
 }
 
 /// How the body of an answer ended. The status holds in any case.
