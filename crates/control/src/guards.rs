@@ -76,6 +76,69 @@ pub(crate) const KEPT_KEYS: &[Guard] = &[
     ),
 ];
 
+/// The guards of the fourth migration. Every change of a row is a step of its state, and there are three.
+pub(crate) const TRANSFERS: &[Guard] = &[
+    guard(
+        "transfers",
+        On::Insert,
+        When::Holds(
+            "NEW.state <> 'requested' OR NEW.approved_by IS NOT NULL OR NEW.approved_at IS NOT NULL
+             OR NEW.closed_by IS NOT NULL OR NEW.closed_at IS NOT NULL",
+        ),
+        "a transfer begins as a request",
+    ),
+    for_good(
+        "transfers",
+        &[
+            "id",
+            "number",
+            "workspace",
+            "country",
+            "vendor",
+            "basis",
+            "expires",
+            "fields",
+            "reason",
+            "requested_by",
+            "requested_name",
+            "requested_at",
+        ],
+        "a transfer is never edited: request a new one",
+    ),
+    guard(
+        "transfers",
+        On::Update,
+        When::Holds(
+            "NOT (OLD.state = 'requested' AND NEW.state IN ('granted', 'declined')
+                  OR OLD.state = 'granted' AND NEW.state = 'ended')",
+        ),
+        "a transfer is requested, then granted or declined, and a granted one ends",
+    ),
+    guard(
+        "transfers",
+        On::Update,
+        When::Holds(
+            "NEW.state = 'granted' AND (NEW.approved_by IS NULL OR NEW.approved_at IS NULL OR NEW.closed_by IS NOT NULL
+                 OR NEW.approved_by = NEW.requested_by
+                 OR NOT (NEW.approved_by = 'operator'
+                         OR NEW.approved_by LIKE 'user:%' AND NEW.requested_by LIKE 'user:%'))",
+        ),
+        "a transfer is granted by another person than who requested it",
+    ),
+    guard(
+        "transfers",
+        On::Update,
+        When::Holds(
+            "NEW.state <> 'granted' AND (NEW.closed_by IS NULL OR NEW.closed_at IS NULL
+                 OR NEW.approved_by IS DISTINCT FROM OLD.approved_by OR NEW.approved_name IS DISTINCT FROM OLD.approved_name
+                 OR NEW.approved_at IS DISTINCT FROM OLD.approved_at)",
+        ),
+        "who ends a transfer stands beside who granted it",
+    ),
+    guard("transfers", On::Delete, When::Always, "a transfer is never deleted, because what went out names it"),
+    never_replaced("transfers", "EXISTS (SELECT 1 FROM transfers WHERE number = NEW.number OR id = NEW.id)"),
+];
+
 const fn guard(table: &'static str, on: On, when: When, says: &'static str) -> Guard {
     Guard { table, on, when, says }
 }

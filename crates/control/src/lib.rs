@@ -41,6 +41,7 @@ mod identity_provider;
 mod invite;
 mod password;
 mod permission;
+mod person;
 mod role;
 mod scope;
 mod session;
@@ -62,6 +63,8 @@ mod things;
 mod configuration;
 
 mod suppression;
+
+mod transfer;
 
 mod demo;
 mod depth;
@@ -89,6 +92,7 @@ pub use once::{Answered, Once};
 pub use page::{Listed, Page};
 pub use password::Hash as PasswordHash;
 pub use permission::Subject;
+pub use person::Person;
 pub use role::{Area, Grant, Grants, Held, LabelValue, Level, Reach, Role};
 pub use scope::Scope;
 pub use session::{SESSION_MS, Session};
@@ -100,6 +104,7 @@ pub use thing::{Kept, Thing};
 pub use things::*;
 pub use throttle::{Throttle, TooSoon, network_of};
 pub use token::{MadeToken, NewToken, TokenRecord};
+pub use transfer::{NewTransfer, Signature, TransferRecord, TransferState};
 pub use user::{NewUser, UserRecord};
 pub use view::View;
 pub use workspace::{NewWorkspace, WorkspaceRecord};

@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("../migrations/0001_first.sql"), guards: guards::FIRST, first_guard: 1 },
     Step { sql: include_str!("../migrations/0002_people.sql"), guards: guards::PEOPLE, first_guard: 1 },
     Step { sql: include_str!("../migrations/0003_kept_keys.sql"), guards: guards::KEPT_KEYS, first_guard: 101 },
+    Step { sql: include_str!("../migrations/0004_transfers.sql"), guards: guards::TRANSFERS, first_guard: 1 },
 ];
 
 impl Step {
@@ -153,7 +154,7 @@ mod tests {
     fn migrations_run_once() {
         let dir = tempfile::tempdir().expect("a folder");
         let db = open(&dir);
-        assert_eq!(migrate(&db, &RegionId::new("ch"), Millis(0)).expect("the first time"), 3);
+        assert_eq!(migrate(&db, &RegionId::new("ch"), Millis(0)).expect("the first time"), 4);
         assert_eq!(migrate(&db, &RegionId::new("ch"), Millis(0)).expect("the second time"), 0);
     }
 

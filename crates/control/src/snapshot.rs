@@ -4,7 +4,7 @@ use crate::db::{DbError, Row, values};
 use crate::thing::Thing;
 use crate::things::Filter;
 use crate::view::View;
-use crate::{ControlError, settings, suppression};
+use crate::{ControlError, settings, suppression, transfer};
 use domicile_event::filter;
 use domicile_region::{PointName, Region};
 use domicile_workspace::{
@@ -21,6 +21,7 @@ pub(crate) fn newer(view: &View<'_>, before: &Snapshot) -> Result<Snapshot, Cont
         workspaces: workspaces(view, since)?,
         destinations: destinations(view, since)?,
         suppressions: suppression::newer(view, since)?,
+        transfers: transfer::newer(view, since)?,
         ..Delta::default()
     };
     let mut keys = keys(view, since)?;

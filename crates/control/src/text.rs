@@ -4,6 +4,8 @@ use crate::ControlError;
 
 /// Characters of a name.
 const NAME_CHARS_MAX: usize = 255;
+/// Characters of a text of several lines.
+const LINES_CHARS_MAX: usize = 1_000;
 /// Bytes of a slug.
 const SLUG_BYTES_MAX: usize = 100;
 
@@ -19,6 +21,16 @@ pub(crate) fn name(field: &str, text: &str) -> Result<String, ControlError> {
         return Err(ControlError::invalid(field, what, "leave it out"));
     }
     Ok(name.to_owned())
+}
+
+/// A text that may have several lines, or none, and nothing that hides.
+pub(crate) fn lines(field: &str, text: &str) -> Result<String, ControlError> {
+    let text = text.trim();
+    if text.chars().count() > LINES_CHARS_MAX {
+        return Err(ControlError::invalid(field, "is too long", "give at most 1,000 characters"));
+    }
+    text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| name(field, line).map(drop))?;
+    Ok(text.to_owned())
 }
 
 /// A name for programs: lower-case letters, digits, `-` and `_`.

@@ -30,7 +30,6 @@ const USE_NOTED_MS: i64 = 60_000;
 const TOKEN_BYTES_MAX: usize = 256;
 /// A year, and the day that some have more.
 const LIFE_MS_MAX: i64 = 366 * 24 * 3_600_000;
-const DESCRIPTION_CHARS_MAX: usize = 1_000;
 /// Of one workspace, that hold.
 const TOKENS_MAX: u64 = 500;
 
@@ -87,7 +86,7 @@ impl Change<'_> {
     ) -> Result<MadeToken, ControlError> {
         let number = self.workspace_number(workspace)?;
         let name = text::name("name", &new.name)?;
-        let description = description(&new.description)?;
+        let description = text::lines("description", &new.description)?;
         if new.expires_at.is_some_and(|end| end <= self.now || end.since(self.now) > LIFE_MS_MAX) {
             let mend = "give a moment within a year, or null for none";
             return Err(ControlError::invalid("expiresAt", "is past or more than a year away", mend));
@@ -215,18 +214,6 @@ impl Change<'_> {
         self.note("Operator Token Created", &of, None, Some(json!({ "name": name })))?;
         Ok(MadeToken { id, token, expires_at: None })
     }
-}
-
-/// A description may have several lines, and nothing that hides.
-fn description(text: &str) -> Result<String, ControlError> {
-    let text = text.trim();
-    if text.chars().count() > DESCRIPTION_CHARS_MAX {
-        return Err(ControlError::invalid("description", "is too long", "give at most 1,000 characters"));
-    }
-    text.lines()
-        .filter(|line| !line.trim().is_empty())
-        .try_for_each(|line| text::name("description", line).map(drop))?;
-    Ok(text.to_owned())
 }
 
 /// A token `t` of a workspace `w` that holds at `?1`.

@@ -16,5 +16,6 @@ mod rules;
 mod single;
 mod sources;
 mod suppressions;
+mod transfers;
 mod vouched;
 mod webhooks;

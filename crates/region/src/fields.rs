@@ -155,7 +155,7 @@ pub(crate) fn day<'a>(what: &str, node: &'a Node, report: &mut Report) -> Read<&
 }
 
 /// Whether `text` is a day of the calendar, `YYYY-MM-DD`.
-pub(crate) fn is_day(text: &str) -> bool {
+pub fn is_day(text: &str) -> bool {
     let &[a, b, c, d, b'-', e, f, b'-', g, h] = text.as_bytes() else { return false };
     let number = |digits: &[u8]| {
         digits.iter().try_fold(0, |n, digit| digit.is_ascii_digit().then(|| n * 10 + u32::from(digit - b'0')))

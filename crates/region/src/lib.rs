@@ -17,6 +17,7 @@ pub mod yaml;
 
 pub use country::{Country, CountrySet};
 pub use fault::{Fault, Faults, Place, Read, Report, Reported, nearest, shown};
+pub use fields::is_day;
 pub use id::{InRegion, LocationName, PointName, RegionId};
 pub use ports::{NoPorts, PortPlan, RegionPorts};
 pub use topology::{BorderPolicy, IngestPoint, Network, NetworkCountry, Region, Rule, Topology, Transfer};

@@ -15,6 +15,11 @@ name! {
     DestinationId
 }
 
+name! {
+    /// 22 letters and digits.
+    TransferId
+}
+
 /// A source's number within its cell: given once, never given again. Frames carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceNumber(pub u32);

@@ -8,9 +8,11 @@ mod id;
 mod snapshot;
 mod source;
 mod suppressed;
+mod transfer;
 
 pub use destination::{Destination, DestinationKind, Filters, WebhookSettings};
-pub use id::{ConfigVersion, DestinationId, SourceId, SourceNumber, WorkspaceId, WorkspaceNumber};
+pub use id::{ConfigVersion, DestinationId, SourceId, SourceNumber, TransferId, WorkspaceId, WorkspaceNumber};
 pub use snapshot::{Current, Delta, Snapshot, Workspace};
 pub use source::{RateLimit, Source, SourceKind, WriteKey};
 pub use suppressed::{Suppressed, SuppressedIn, Suppression, UserHash};
+pub use transfer::{GrantedTransfer, TransferFields};

@@ -1,8 +1,8 @@
 //! One version of a cell's configuration, and the place where the newest one is found.
 
 use crate::{
-    ConfigVersion, Destination, DestinationId, Source, SourceId, SourceNumber, Suppressed, Suppression, WorkspaceId,
-    WorkspaceNumber,
+    ConfigVersion, Destination, DestinationId, GrantedTransfer, Source, SourceId, SourceNumber, Suppressed,
+    Suppression, WorkspaceId, WorkspaceNumber,
 };
 use arc_swap::ArcSwap;
 use domicile_region::RegionId;
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub destinations: RedBlackTreeMapSync<u64, Arc<Destination>>,
     /// Users of whom no event is kept.
     pub suppressed: Suppressed,
+    /// Granted and not ended, expired ones too; in the order in which they were asked for.
+    pub transfers: RedBlackTreeMapSync<u64, Arc<GrantedTransfer>>,
     /// Deleted ones: they take nothing, but what was promised before is decided and archived under their names.
     gone: HashTrieMapSync<SourceNumber, Arc<Source>>,
     by_key: HashTrieMapSync<Arc<str>, (SourceNumber, bool)>,
@@ -56,6 +58,8 @@ pub struct Delta {
     pub destinations: Vec<(u64, Option<Destination>)>,
     /// In any order; of one user in one place, once.
     pub suppressions: Vec<Suppression>,
+    /// By their place in the order in which they were asked for; `None`: ended.
+    pub transfers: Vec<(u64, Option<GrantedTransfer>)>,
 }
 
 impl Snapshot {
@@ -80,6 +84,7 @@ impl Snapshot {
             sources: HashTrieMapSync::new_sync(),
             destinations: RedBlackTreeMapSync::new_sync(),
             suppressed: Suppressed::default(),
+            transfers: RedBlackTreeMapSync::new_sync(),
             gone: HashTrieMapSync::new_sync(),
             by_key: HashTrieMapSync::new_sync(),
             source_by_id: HashTrieMapSync::new_sync(),
@@ -93,6 +98,12 @@ impl Snapshot {
         let mut next = self.clone();
         next.version = delta.version;
         next.suppressed.apply(delta.suppressions);
+        for (number, transfer) in delta.transfers {
+            match transfer {
+                Some(transfer) => next.transfers.insert_mut(number, Arc::new(transfer)),
+                None => drop(next.transfers.remove_mut(&number)),
+            }
+        }
         for workspace in delta.workspaces {
             next.workspace_by_id.insert_mut(workspace.id.clone(), workspace.number);
             next.workspaces.insert_mut(workspace.number, Arc::new(workspace));
@@ -168,6 +179,11 @@ impl Snapshot {
 
     pub fn destination(&self, id: &DestinationId) -> Option<&Arc<Destination>> {
         self.destinations.get(self.destination_by_id.get(id)?)
+    }
+
+    /// A workspace's own transfers.
+    pub fn transfers_of<'a>(&'a self, workspace: &'a WorkspaceId) -> impl Iterator<Item = &'a Arc<GrantedTransfer>> {
+        self.transfers.values().filter(move |transfer| transfer.workspace == *workspace)
     }
 
     pub fn workspace(&self, id: &WorkspaceId) -> Option<&Arc<Workspace>> {
