@@ -33,7 +33,10 @@ regions:
     ingest:
       zurich: { country: CH }
       geneva: { country: CH }
-    border: { allow: [CH] }
+    border:
+      allow: [CH]
+      transfers:
+        - { to: FO, basis: adequacy, approved_by: dpo@example.com, expires: 2098-06-30 }
   is-east:
     name: Iceland
     country: IS

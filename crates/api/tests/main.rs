@@ -21,4 +21,5 @@ mod labels;
 mod people;
 mod plans;
 mod privacy;
+mod transfers;
 mod warehouses;

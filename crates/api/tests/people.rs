@@ -17,7 +17,7 @@ impl Bed {
         users.body.pointer("/data/users/0/id").and_then(Value::as_str).expect("the owner").to_owned()
     }
 
-    fn operator(&self) -> String {
+    pub fn operator(&self) -> String {
         self.cell.control.operator_token(None).expect("a token")
     }
 }

@@ -46,6 +46,7 @@ impl Things {
             ("functionId", "createFunction", "/functions", "/function/id"),
             ("warehouseId", "createWarehouse", "/warehouses", "/warehouse/id"),
             ("regulateId", "createWorkspaceRegulation", "/regulations", "/regulateId"),
+            ("transferId", "createTransfer", "/transfers", "/transfer/id"),
         ] {
             let id = things.made(bed, operation, path, at).await;
             things.ids.insert(name, id);
@@ -105,6 +106,11 @@ impl Things {
         matches!(operation, "previewDestinationFilter" | "createValidationInWarehouse" | "planConfiguration")
     }
 
+    /// What the one token of the walk can't do, because it did the first part itself.
+    pub fn takes_two(operation: &str) -> bool {
+        operation == "approveTransfer"
+    }
+
     /// The query without which a look is refused.
     pub fn query(&self, operation: &str) -> String {
         let source = &self.ids["sourceId"];
@@ -125,6 +131,12 @@ impl Things {
             name if name.starts_with("getDaily") => format!("?period={}", &self.window()["startTime=".len()..][..10]),
             _ => String::new(),
         }
+    }
+
+    /// So many days after today, by the bed's clock.
+    pub fn day(days: i64) -> String {
+        let now = domicile_world::World::real().clock.now();
+        domicile_event::Stamp::of(now.plus(days * 86_400_000).0).as_str()[..10].to_owned()
     }
 
     /// The last hours, by the bed's clock.
@@ -215,6 +227,10 @@ impl Things {
             "createInvites" => json!({ "invites": [{ "email": "new@acme.example" }] }),
             "createUserGroup" | "updateUserGroup" => json!({ "name": "Growth" }),
             "addUsersToUserGroup" | "replaceUsersInUserGroup" => json!({ "emails": [] }),
+            "createTransfer" => json!({
+                "to": "US", "vendor": "actions-amplitude", "basis": "dpf", "expires": Self::day(30),
+                "fields": { "deny": ["traits.email"], "truncateIp": true }, "reason": "product analytics",
+            }),
             "createToken" => json!({ "name": "script" }),
             "planConfiguration" | "applyConfiguration" => {
                 json!({ "configuration": { "workspace": { "region": "ch-north" }, "sources": {} } })

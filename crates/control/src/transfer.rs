@@ -10,6 +10,10 @@
 //! - No transfer is edited. What is to be otherwise is requested anew; guards in the database hold that.
 //! - The snapshot has those that are granted and not ended, expired ones too: the border looks at the day.
 
+mod fields;
+
+pub use fields::TransferFields;
+
 use crate::audit::Resourced;
 use crate::change::{Change, refuse_stale};
 use crate::db::{DbError, Row, values};
@@ -21,17 +25,14 @@ use crate::{ControlError, Resource, id, text};
 use domicile_catalog::Kind;
 use domicile_event::Stamp;
 use domicile_region::{Country, Transfer, is_day};
-use domicile_workspace::{GrantedTransfer, TransferFields, TransferId, WorkspaceId};
+use domicile_workspace::{GrantedTransfer, TransferId, WorkspaceId};
 use domicile_world::Millis;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// Transfers of one workspace that are requested or granted, expired ones too.
 const OPEN_MAX: u64 = 100;
 /// The longest that one may hold.
 const YEARS_MAX: u32 = 5;
-/// Paths of one list of fields.
-const PATHS_MAX: usize = 100;
 
 /// A transfer to be requested.
 #[derive(Clone, Debug)]
@@ -109,7 +110,7 @@ impl TransferRecord {
     }
 
     /// What the border is given. The one place where a stored transfer becomes one of the region's form.
-    fn granted(self) -> GrantedTransfer {
+    fn granted(self) -> Result<GrantedTransfer, ControlError> {
         let transfer = Transfer {
             to: self.to,
             vendor: self.vendor,
@@ -117,7 +118,8 @@ impl TransferRecord {
             approved_by: self.approved.map(|approved| approved.name).unwrap_or_default(),
             expires: self.expires,
         };
-        GrantedTransfer { id: self.id, workspace: self.workspace, transfer, fields: self.fields }
+        let fields = self.fields.as_ref().map(TransferFields::check).transpose()?;
+        Ok(GrantedTransfer { id: self.id, workspace: self.workspace, transfer, fields })
     }
 
     /// As the audit trail shows it.
@@ -154,7 +156,7 @@ impl Change<'_> {
             return Err(ControlError::invalid("basis", "is not a legal basis", mend));
         }
         check_end(&new.expires, &today(self.now))?;
-        new.fields.as_ref().map(check_fields).transpose()?;
+        new.fields.as_ref().map(TransferFields::check).transpose()?;
         let reason = text::lines("reason", &new.reason)?;
         if reason.is_empty() {
             return Err(ControlError::invalid("reason", "is empty", "say why: who approves it reads it"));
@@ -353,9 +355,17 @@ impl View<'_> {
 pub(crate) fn newer(view: &View<'_>, since: u64) -> Result<Vec<(u64, Option<GrantedTransfer>)>, ControlError> {
     let sql = format!("SELECT t.number, {COLUMNS} FROM {FROM} WHERE t.version > ?1 ORDER BY t.number");
     let records = view.all("read the transfers", &sql, values![since], |row| record(row, ""))?;
+    let granted = |record: TransferRecord| match record.granted() {
+        Ok(granted) => Some(granted),
+        // What was to be left out must not go out because this program can't read what it is.
+        Err(error) => {
+            tracing::error!(%error, "a transfer's fields can't be read: nothing goes out by it");
+            None
+        }
+    };
     let newer = records.into_iter().map(|record| {
         let holds = record.approved.is_some() && record.is_open();
-        (record.number, holds.then(|| record.granted()))
+        (record.number, holds.then(|| granted(record)).flatten())
     });
     Ok(newer.collect())
 }
@@ -425,37 +435,4 @@ fn check_end(expires: &str, today: &str) -> Result<(), ControlError> {
         return Err(ControlError::invalid("expires", what, format!("give a day up to {last}")));
     }
     Ok(())
-}
-
-/// Whether what is to go out is said in a way that can't be read in two.
-fn check_fields(fields: &TransferFields) -> Result<(), ControlError> {
-    let TransferFields { allow, deny, hash, truncate_ip } = fields;
-    if !truncate_ip && allow.is_empty() && deny.is_empty() && hash.is_empty() {
-        let mend = "name some, or leave `fields` out: then all of an event goes";
-        return Err(ControlError::invalid("fields", "says nothing", mend));
-    }
-    for (list, paths) in [("allow", allow), ("deny", deny), ("hash", hash)] {
-        if paths.len() > PATHS_MAX {
-            let mend = format!("give at most {PATHS_MAX}: a path names all that is in it");
-            return Err(ControlError::invalid(format!("fields.{list}"), "has too many paths", mend));
-        }
-        let mut seen = BTreeSet::new();
-        for (place, path) in paths.iter().enumerate() {
-            let field = format!("fields.{list}.{place}");
-            if text::name(&field, path)? != *path || path.split('.').any(str::is_empty) {
-                let mend = "write the names from the event inwards, like properties.plan";
-                return Err(ControlError::invalid(field, "is not a path", mend));
-            }
-            if !seen.insert(path) {
-                return Err(ControlError::invalid(field, "stands in the list twice", "leave one out"));
-            }
-        }
-    }
-    match deny.iter().position(|path| allow.contains(path)) {
-        None => Ok(()),
-        Some(place) => {
-            let mend = "leave it out of one of the two";
-            Err(ControlError::invalid(format!("fields.deny.{place}"), "is in `allow` too", mend))
-        }
-    }
 }

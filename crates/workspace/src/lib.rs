@@ -15,4 +15,4 @@ pub use id::{ConfigVersion, DestinationId, SourceId, SourceNumber, TransferId, W
 pub use snapshot::{Current, Delta, Snapshot, Workspace};
 pub use source::{RateLimit, Source, SourceKind, WriteKey};
 pub use suppressed::{Suppressed, SuppressedIn, Suppression, UserHash};
-pub use transfer::{GrantedTransfer, TransferFields};
+pub use transfer::GrantedTransfer;

@@ -98,6 +98,7 @@ fn needs_word(needs: &Needs) -> String {
         Needs::Token => "token".to_owned(),
         Needs::Owner => "owner".to_owned(),
         Needs::Operator => "operator".to_owned(),
+        Needs::OrOperator(needs) => format!("{} or operator", needs_word(needs)),
         Needs::Role(area, level, _) => format!("{}:{}", area.word(), level.word()),
     }
 }

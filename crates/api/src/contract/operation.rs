@@ -72,6 +72,8 @@ pub(crate) enum Needs {
     Role(Area, Level, Of),
     /// The one who runs the cell, and no workspace's token.
     Operator,
+    /// What a workspace's token needs; who runs the cell may ask it too, of all workspaces.
+    OrOperator(&'static Needs),
 }
 
 /// What a role must be held for.

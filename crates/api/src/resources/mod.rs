@@ -21,6 +21,8 @@ mod warehouses;
 
 mod privacy;
 
+mod transfers;
+
 mod people;
 mod permission;
 mod tokens;
@@ -55,6 +57,7 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { name: "Functions", operations: functions::OPERATIONS },
     Group { name: "Warehouses", operations: warehouses::OPERATIONS },
     Group { name: "Privacy", operations: privacy::OPERATIONS },
+    Group { name: "Transfers", operations: transfers::OPERATIONS },
     Group { name: "Balance", operations: balance::OPERATIONS },
     Group { name: "Events", operations: events::OPERATIONS },
     Group { name: "Event volume", operations: volume::OPERATIONS },
