@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /             sources, and events as they come          /live      the events, for the page's script
+//! /transfers    what may leave, and who agreed
 //! /sign-in      e-mail and password, providers, token     /sign-in/oidc/ID   off to a provider, and /answer back
 //! /workspaces   which one                                 /password  another one          /invite/TOKEN  joins
 //! /assets/…     one style sheet, one script, one icon
@@ -22,6 +23,8 @@ mod router;
 mod front_door;
 mod overview;
 mod row;
+
+mod transfers;
 
 mod account;
 mod entry;

@@ -3,7 +3,7 @@
 use crate::oidc::{BorderFetch, Oidc};
 use crate::page::{self, secured};
 use crate::session::Sessions;
-use crate::{account, overview, sign_in, sign_in_elsewhere};
+use crate::{account, overview, sign_in, sign_in_elsewhere, transfers};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
@@ -54,6 +54,9 @@ pub fn router(cell: Arc<Cell>, trusted_proxies: &[IpNet]) -> Router {
     Router::new()
         .route("/", get(overview::page))
         .route("/live", get(overview::live))
+        .route("/transfers", get(transfers::page).post(transfers::request))
+        .route("/transfers/{id}/approve", post(transfers::approve))
+        .route("/transfers/{id}/end", post(transfers::end))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-in/oidc/{provider}", get(sign_in_elsewhere::begin))
         .route("/sign-in/oidc/{provider}/answer", get(sign_in_elsewhere::answer))

@@ -43,11 +43,16 @@ impl Page {
 
 impl Bed {
     pub fn new() -> Self {
+        Self::of_region(0)
+    }
+
+    /// Of the built-in topology's region in this place.
+    pub fn of_region(place: usize) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let folder = dir.path();
         let world = World::real();
         let topology = Arc::new(Topology::built_in());
-        let region = topology.regions[0].clone();
+        let region = topology.regions[place].clone();
         let keys = Keyring::open(&world, &folder.join("keys")).expect("keys");
         let control = Store::open(&world, &folder.join("control.db"), &region, &keys).expect("a store");
         let demo = control.seed_demo(&DemoSecrets::default()).expect("seeds");

@@ -7,3 +7,4 @@ mod single;
 mod pages;
 mod people;
 mod sessions;
+mod transfers;

@@ -20,7 +20,7 @@ impl Bed {
         self.change(|change| Ok(change.workspace(&self.demo.id)?.account))
     }
 
-    fn person(&self, email: &str, grants: &Grants, must_change: bool) -> UserRecord {
+    pub fn person(&self, email: &str, grants: &Grants, must_change: bool) -> UserRecord {
         let hash = self.cell.control.hash_password(PASSWORD, email, "Somebody").expect("good");
         let new = NewUser { email: email.into(), name: "Somebody".into(), password: Some(hash), must_change };
         let account = self.account();
@@ -31,7 +31,7 @@ impl Bed {
         })
     }
 
-    async fn cookie_of(&self, email: &str) -> String {
+    pub async fn cookie_of(&self, email: &str) -> String {
         let page = self.sign_in_as(email, PASSWORD, None).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
         page.cookie().expect("a cookie")

@@ -104,7 +104,7 @@ pub use thing::{Kept, Thing};
 pub use things::*;
 pub use throttle::{Throttle, TooSoon, network_of};
 pub use token::{MadeToken, NewToken, TokenRecord};
-pub use transfer::{NewTransfer, Signature, TransferFields, TransferRecord, TransferState};
+pub use transfer::{NewTransfer, Signature, TransferFields, TransferRecord, TransferState, days_left};
 pub use user::{NewUser, UserRecord};
 pub use view::View;
 pub use workspace::{NewWorkspace, WorkspaceRecord};

@@ -23,7 +23,7 @@ use crate::person::Person;
 use crate::view::View;
 use crate::{ControlError, Resource, id, text};
 use domicile_catalog::Kind;
-use domicile_event::Stamp;
+use domicile_event::{Stamp, parse_time};
 use domicile_region::{Country, Transfer, is_day};
 use domicile_workspace::{GrantedTransfer, TransferId, WorkspaceId};
 use domicile_world::Millis;
@@ -410,6 +410,14 @@ fn record(row: &Row, today: &str) -> Result<TransferRecord, DbError> {
 /// `YYYY-MM-DD` in UTC.
 fn today(now: Millis) -> String {
     Stamp::of(now.0).as_str().get(..10).unwrap_or_default().to_owned()
+}
+
+/// Days from `now` to the last day of a transfer, 0 on that day; `None` when it is past.
+pub fn days_left(expires: &str, now: Millis) -> Option<i64> {
+    const DAY_MS: i64 = 86_400_000;
+    let today = now.0.div_euclid(DAY_MS);
+    let last = parse_time(expires)?.div_euclid(DAY_MS);
+    (last >= today).then_some(last - today)
 }
 
 /// The catalog's slug of who may receive.

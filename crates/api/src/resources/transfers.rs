@@ -7,19 +7,17 @@ use crate::contract::{
     Answer, Ask, ID, Needs, Object, Of, Operation, PAGINATED, Schema, any_text, get, list, may, need, post, text, typed,
 };
 use domicile_control::{
-    Area, Change, Level, NewTransfer, Page, Signature, TransferFields, TransferRecord, TransferState, View,
+    Area, Change, Level, NewTransfer, Page, Signature, TransferFields, TransferRecord, TransferState, View, days_left,
 };
-use domicile_event::{Stamp, parse_time};
+use domicile_event::Stamp;
 use domicile_region::{Country, Transfer};
 use domicile_workspace::WorkspaceId;
-use domicile_world::Millis;
 use serde_json::{Value, json};
 
 const COUNTRY: Schema = Schema::Text { min: 2, max: 2 };
 const BASIS: Schema = Schema::OneOf(&Transfer::BASES);
 const DAY: Schema = Schema::Text { min: 10, max: 10 };
 const PATHS: Schema = Schema::List { of: &text(255), min: 1, max: 100 };
-const DAY_MS: i64 = 86_400_000;
 
 /// What of an event may go.
 static FIELDS: Object = Object {
@@ -201,7 +199,7 @@ fn shown(cell: &Cell, transfer: &TransferRecord) -> Value {
         "vendor": transfer.vendor,
         "basis": transfer.basis,
         "expires": transfer.expires,
-        "daysLeft": days_left(cell, &transfer.expires).filter(|_| open),
+        "daysLeft": days_left(&transfer.expires, cell.world.clock.now()).filter(|_| open),
         "fields": transfer.fields,
         "reason": transfer.reason,
         "requestedBy": signed(&transfer.requested),
@@ -211,7 +209,7 @@ fn shown(cell: &Cell, transfer: &TransferRecord) -> Value {
 }
 
 fn of_topology(cell: &Cell, transfer: &Transfer) -> Value {
-    let days_left = days_left(cell, &transfer.expires);
+    let days_left = days_left(&transfer.expires, cell.world.clock.now());
     json!({
         "id": id_of(transfer),
         "origin": "topology",
@@ -232,11 +230,4 @@ fn of_topology(cell: &Cell, transfer: &Transfer) -> Value {
 
 fn id_of(transfer: &Transfer) -> String {
     format!("{}-{}-{}", transfer.to, transfer.vendor.as_deref().unwrap_or("any"), transfer.expires)
-}
-
-/// Days from today to a transfer's last one; `None` when that is past.
-fn days_left(cell: &Cell, expires: &str) -> Option<i64> {
-    let today = cell.world.clock.now().0.div_euclid(DAY_MS);
-    let last = parse_time(expires).map(|at| Millis(at).0.div_euclid(DAY_MS))?;
-    (last >= today).then_some(last - today)
 }
