@@ -1,4 +1,4 @@
-//! The store: where it is, and the two ways in, [`Store::view`] and [`Store::change`].
+//! The store: where it is, and the ways in, [`Store::view`], [`Store::change`] and [`Store::rehearse`].
 
 use crate::audit::Actor;
 use crate::change::Change;
@@ -102,6 +102,20 @@ impl Store {
         let inner = &*self.inner;
         let tx = inner.db.begin(Begin::Change).map_err(|e| E::from(inner.sql("begin a change", e)))?;
         self.make(tx, by, make)
+    }
+
+    /// Makes a change and takes it back: what would be. Nothing of it holds, whatever it gives.
+    pub fn rehearse<T, E: From<ControlError>>(
+        &self,
+        by: &Actor,
+        make: impl FnOnce(&mut Change<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let inner = &*self.inner;
+        let tx = inner.db.begin(Begin::Change).map_err(|e| E::from(inner.sql("begin a rehearsal", e)))?;
+        let view = View::new(&*tx, inner);
+        let version = view.version()?;
+        // The transaction is dropped at the end, which rolls it back.
+        make(&mut Change::new(view, by, version + 1))
     }
 
     /// As [`Self::change`], unless another change is under way: then it gives `None`, without waiting. For what can be

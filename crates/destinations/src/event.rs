@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Stands for a user of the source: events with the same one keep their order. A hash, so that two users may share one;
 /// that costs them time, not order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct User(u64);
+pub struct User(u64);
 
 /// One event that is not settled.
 pub(crate) struct Event {
@@ -41,7 +41,7 @@ impl Event {
 }
 
 /// `userId`, else `anonymousId`. An event without either is alone in the world of the unknown.
-fn user_of(raw: &[u8]) -> User {
+pub fn user_of(raw: &[u8]) -> User {
     let mut hasher = DefaultHasher::new();
     match string_at(raw, "userId") {
         Some(user) => (0, user).hash(&mut hasher),

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, extract::State};
 use bytes::Bytes;
-use domicile_control::{Answered as Kept, Area, ControlError, LabelValue, Level, Resource, Scope, View};
+use domicile_control::{Answered as Kept, Area, LabelValue, Level, Resource, Scope, View};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -135,30 +135,12 @@ fn change(operation: &'static Operation, cell: &Cell, mut ask: Ask, run: ChangeF
     Ok(response)
 }
 
-/// How a rehearsal ends: an error is how a change is given up.
-enum Ended {
-    Rehearsed(Answer),
-    Failed(ApiError),
-}
-
-impl From<ControlError> for Ended {
-    fn from(error: ControlError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 fn rehearse(operation: &Operation, cell: &Cell, mut ask: Ask, run: ChangeFn) -> Result<Answer, ApiError> {
     let by = ask.caller.scope.actor.clone();
-    let ended = cell.control.change(&by, |change| {
-        authorize(operation, change, &mut ask).map_err(Ended::Failed)?;
-        let answer = run(change, cell, &ask).map_err(Ended::Failed)?;
-        Err::<(), _>(Ended::Rehearsed(answer))
-    });
-    match ended {
-        Err(Ended::Rehearsed(answer)) => Ok(answer),
-        Err(Ended::Failed(error)) => Err(error),
-        Ok(()) => Err(ApiError::internal()),
-    }
+    cell.control.rehearse(&by, |change| {
+        authorize(operation, change, &mut ask)?;
+        run(change, cell, &ask)
+    })
 }
 
 fn answered(operation: &Operation, answer: Answer) -> Response {

@@ -14,6 +14,7 @@
 //! - Nothing is ever added, and what is let out stays byte for byte. A body that is no JSON object gives nothing.
 
 mod check;
+mod compare;
 mod walk;
 
 pub use check::{FaultAt, PATHS_MAX, ReduceFault};
