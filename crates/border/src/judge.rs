@@ -8,7 +8,7 @@ use crate::refusal::{Code, Fault};
 use crate::target::{Host, Scheme, SslMode, Target};
 use crate::witness::Testimony;
 use domicile_region::{Country, NetworkCountry};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// How long a name may take to resolve.
@@ -24,9 +24,25 @@ impl Border {
         under: &Under,
     ) -> Result<(Vec<SocketAddr>, Country, Rule), Fault> {
         let addresses = self.resolve(&target.host).await?;
+        let country = self.country_of_all(&addresses, target, &ask.place)?;
+        let rule = self.rule_in(country, ask, under)?;
+        if let Some(what) = self.outside.has_no_source(&addresses) {
+            return Err(Fault::new(Code::NoEgressAddress, what));
+        }
+        let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, target.port)).collect();
+        Ok((addresses, country, rule))
+    }
+
+    /// The one country of all addresses of a host, if each may be connected to at all.
+    pub(crate) fn country_of_all(
+        &self,
+        addresses: &[IpAddr],
+        target: &Target,
+        place: &Place,
+    ) -> Result<Country, Fault> {
         let mut country = None;
-        for &address in &addresses {
-            let here = self.country_of(address, target.port, &ask.place)?;
+        for &address in addresses {
+            let here = self.country_of(address, target.port, place)?;
             if country.is_some_and(|country| country != here) {
                 let fault = Fault::new(Code::CountryContradicted, "its addresses are in more than one country");
                 return Err(fault.at(address).within(here));
@@ -37,8 +53,12 @@ impl Border {
             }
             country = Some(here);
         }
-        let country = country.ok_or_else(|| Fault::new(Code::NameUnresolved, "the name has no address"))?;
-        let rule = rule_for(under, country, ask, self.world.clock.now()).map_err(|no| {
+        country.ok_or_else(|| Fault::new(Code::NameUnresolved, "the name has no address"))
+    }
+
+    /// The rule that lets an ask reach a country now.
+    pub(crate) fn rule_in(&self, country: Country, ask: &Ask, under: &Under) -> Result<Rule, Fault> {
+        rule_for(under, country, ask, self.world.clock.now()).map_err(|no| {
             let fault = match no {
                 NoRule::NotAllowed => Fault::new(Code::CountryRefused, "the region's policy allows no such country"),
                 NoRule::EventsOnly => Fault::new(
@@ -48,23 +68,14 @@ impl Border {
                 NoRule::Expired => Fault::new(Code::TransferExpired, "the transfer to this country has expired"),
             };
             fault.within(country)
-        })?;
-        if let Some(what) = self.outside.has_no_source(&addresses) {
-            return Err(Fault::new(Code::NoEgressAddress, what));
-        }
-        let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, target.port)).collect();
-        Ok((addresses, country, rule))
+        })
     }
 
     /// All addresses of a host: its own, or the answer of the one look-up.
     async fn resolve(&self, host: &Host) -> Result<Vec<IpAddr>, Fault> {
-        let name = match host {
-            Host::Address(address) => return Ok(vec![*address]),
-            // RFC 6761: such a name is the loopback addresses, whatever a resolver says.
-            Host::Name(name) if name == "localhost" || name.ends_with(".localhost") => {
-                return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
-            }
-            Host::Name(name) => name,
+        let name = match host.known() {
+            Ok(addresses) => return Ok(addresses),
+            Err(name) => name,
         };
         let answer = tokio::select! {
             biased;

@@ -41,6 +41,7 @@ mod refusal;
 mod witness;
 
 mod border;
+mod foresee;
 mod judge;
 mod permit;
 mod watch;
@@ -56,6 +57,7 @@ mod request;
 
 pub use ask::{Ask, Place, Purpose};
 pub use border::{Border, Register};
+pub use foresee::Foreseen;
 pub use line::{Line, SendError, Stage};
 pub use outside::{Outside, Stream};
 pub use outward::{Form, Payload, Released};

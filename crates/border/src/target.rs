@@ -38,6 +38,20 @@ pub(crate) enum Host {
     Address(IpAddr),
 }
 
+impl Host {
+    /// The addresses that are known without asking; else the name to resolve.
+    pub fn known(&self) -> Result<Vec<IpAddr>, &str> {
+        match self {
+            Self::Address(address) => Ok(vec![*address]),
+            // RFC 6761: such a name is the loopback addresses, whatever a resolver says.
+            Self::Name(name) if name == "localhost" || name.ends_with(".localhost") => {
+                Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+            }
+            Self::Name(name) => Err(name),
+        }
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

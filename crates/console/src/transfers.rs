@@ -118,7 +118,7 @@ fn of_topology(cell: &Cell, transfer: &Transfer) -> Row {
         basis: transfer.basis.clone(),
         expires: transfer.expires.clone(),
         left,
-        fields: String::new(),
+        fields: transfer.fields.as_ref().map(|fields| told(&TransferFields::of(fields))).unwrap_or_default(),
         reason: String::new(),
         requested: String::new(),
         approved: transfer.approved_by.clone(),

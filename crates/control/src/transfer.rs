@@ -117,9 +117,9 @@ impl TransferRecord {
             basis: self.basis,
             approved_by: self.approved.map(|approved| approved.name).unwrap_or_default(),
             expires: self.expires,
+            fields: self.fields.as_ref().map(TransferFields::check).transpose()?,
         };
-        let fields = self.fields.as_ref().map(TransferFields::check).transpose()?;
-        Ok(GrantedTransfer { id: self.id, workspace: self.workspace, transfer, fields })
+        Ok(GrantedTransfer { id: self.id, workspace: self.workspace, transfer })
     }
 
     /// As the audit trail shows it.

@@ -37,6 +37,8 @@ mod destinations;
 
 pub use dead_letters::{DeadLetterError, dead_letters_path};
 pub use destinations::{Destinations, Settings};
+pub use event::{User, user_of};
 pub use figures::{Attempt, DestinationFigures, Figures, HourFigures};
 pub use progress::Counts;
 pub use verdict::Retries;
+pub use webhook::ask_of;

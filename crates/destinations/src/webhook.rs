@@ -22,17 +22,22 @@ pub(crate) struct Webhook {
     shared_secret: Option<String>,
 }
 
+/// What a webhook asks of the border.
+pub fn ask_of(workspace: &WorkspaceId, settings: &WebhookSettings) -> Ask {
+    Ask {
+        workspace: workspace.clone(),
+        purpose: Purpose::Webhook,
+        url: settings.url.clone(),
+        place: Place::Declared(settings.country),
+    }
+}
+
 impl Webhook {
     pub fn new(workspace: &WorkspaceId, settings: &WebhookSettings) -> Self {
         let url: Option<Uri> = settings.url.parse().ok();
         let path = url.as_ref().and_then(Uri::path_and_query).cloned();
         Self {
-            ask: Ask {
-                workspace: workspace.clone(),
-                purpose: Purpose::Webhook,
-                url: settings.url.clone(),
-                place: Place::Declared(settings.country),
-            },
+            ask: ask_of(workspace, settings),
             // A URL that can't be read is the border's to refuse.
             uri: path.map_or(Uri::from_static("/"), Uri::from),
             shared_secret: settings.shared_secret.clone().filter(|secret| !secret.is_empty()),

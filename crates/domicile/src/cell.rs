@@ -12,6 +12,7 @@ use domicile_keys::{IdentifierHasher, Keyring};
 use domicile_log::{AcceptedLog, EventLog, LogSettings, Position, Retention};
 use domicile_process::{Process, ProcessSettings};
 use domicile_region::{IngestPoint, PointName, Region, Topology};
+use domicile_workspace::Current;
 use domicile_world::World;
 use futures::StreamExt;
 use futures::future::select_all;
@@ -61,6 +62,7 @@ pub struct Cell {
     consumers: Vec<Part>,
     _follower: Follower,
     _watch: Follower,
+    _grants: Follower,
 }
 
 /// A task beside the parts, until it is dropped.
@@ -71,6 +73,23 @@ impl Follower {
     fn watch_transfers(border: &Border) -> Self {
         let border = border.clone();
         Self(tokio::spawn(async move { border.watch_transfers().await }))
+    }
+
+    /// Gives the border the workspaces' transfers, now and with each version of the configuration.
+    fn follow_grants(border: &Border, current: Current) -> Self {
+        let border = border.clone();
+        let mut versions = current.versions();
+        let mut before = current.load().grants();
+        border.put_grants(before.clone());
+        Self(tokio::spawn(async move {
+            while versions.changed().await.is_ok() {
+                let grants = current.load().grants();
+                if grants != before {
+                    border.put_grants(grants.clone());
+                    before = grants;
+                }
+            }
+        }))
     }
 
     /// Brings in what other programs change in the control store.
@@ -145,6 +164,7 @@ impl Cell {
         let store = Store::open_at(&world, place, &region, &keyring).map_err(Failure::unreached)?;
         let follower = Follower::start(&world, &store);
         let current = store.current();
+        let grants = Follower::follow_grants(&border, current.clone());
         let settings = LogSettings::default();
         let (accepted, committer) = AcceptedLog::open(&world, &region.id, &folder.join("accepted"), &keyring, settings)
             .map_err(Failure::unreached)?;
@@ -237,6 +257,7 @@ impl Cell {
             consumers,
             _follower: follower,
             _watch: watch,
+            _grants: grants,
         })
     }
 

@@ -5,8 +5,9 @@ use crate::{
     Suppression, WorkspaceId, WorkspaceNumber,
 };
 use arc_swap::ArcSwap;
-use domicile_region::RegionId;
+use domicile_region::{RegionId, Transfer};
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -179,6 +180,15 @@ impl Snapshot {
 
     pub fn destination(&self, id: &DestinationId) -> Option<&Arc<Destination>> {
         self.destinations.get(self.destination_by_id.get(id)?)
+    }
+
+    /// The transfers of all workspaces that have some, as the border takes them.
+    pub fn grants(&self) -> BTreeMap<WorkspaceId, Vec<Transfer>> {
+        let mut grants: BTreeMap<WorkspaceId, Vec<Transfer>> = BTreeMap::new();
+        for granted in self.transfers.values() {
+            grants.entry(granted.workspace.clone()).or_default().push(granted.transfer.clone());
+        }
+        grants
     }
 
     /// A workspace's own transfers.

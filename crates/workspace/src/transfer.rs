@@ -1,7 +1,6 @@
 //! Exceptions by which one workspace's events may go to another country.
 
 use crate::{TransferId, WorkspaceId};
-use domicile_event::reduce::Reduction;
 use domicile_region::Transfer;
 
 /// A transfer that two persons agreed on and nobody has ended. It may have expired: who lets something out by it looks at
@@ -13,6 +12,4 @@ pub struct GrantedTransfer {
     pub workspace: WorkspaceId,
     /// As one of the region's own is written, for the border.
     pub transfer: Transfer,
-    /// What of an event it lets out; `None`: all.
-    pub fields: Option<Reduction>,
 }

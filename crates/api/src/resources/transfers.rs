@@ -153,7 +153,7 @@ fn many(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
 
 fn get_one(view: &View<'_>, cell: &Cell, ask: &Ask) -> Result<Answer, ApiError> {
     let id = ask.id("transferId");
-    if let Some(own) = cell.region.border.transfers.iter().find(|own| id_of(own) == id) {
+    if let Some(own) = cell.region.border.transfers.iter().find(|own| own.id() == id) {
         return Ok(Answer::of(json!({ "transfer": of_topology(cell, own) })));
     }
     let workspace = workspace(view, ask)?;
@@ -211,7 +211,7 @@ fn shown(cell: &Cell, transfer: &TransferRecord) -> Value {
 fn of_topology(cell: &Cell, transfer: &Transfer) -> Value {
     let days_left = days_left(&transfer.expires, cell.world.clock.now());
     json!({
-        "id": id_of(transfer),
+        "id": transfer.id(),
         "origin": "topology",
         "workspaceId": null,
         "state": if days_left.is_some() { "granted" } else { "expired" },
@@ -220,14 +220,10 @@ fn of_topology(cell: &Cell, transfer: &Transfer) -> Value {
         "basis": transfer.basis,
         "expires": transfer.expires,
         "daysLeft": days_left,
-        "fields": null,
+        "fields": transfer.fields.as_ref().map(TransferFields::of),
         "reason": null,
         "requestedBy": null,
         "approvedBy": { "name": transfer.approved_by },
         "closedBy": null,
     })
-}
-
-fn id_of(transfer: &Transfer) -> String {
-    format!("{}-{}-{}", transfer.to, transfer.vendor.as_deref().unwrap_or("any"), transfer.expires)
 }

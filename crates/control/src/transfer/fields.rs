@@ -23,6 +23,12 @@ pub struct TransferFields {
 }
 
 impl TransferFields {
+    /// As they were written.
+    pub fn of(reduction: &Reduction) -> Self {
+        let Draft { allow, deny, hash, truncate_ip } = reduction.draft().clone();
+        Self { allow, deny, hash, truncate_ip }
+    }
+
     /// What they do to an event.
     ///
     /// # Errors
