@@ -23,6 +23,7 @@ mod router;
 mod answer;
 
 mod balance_keeper;
+mod forecast;
 mod life;
 mod live;
 mod sent;

@@ -54,7 +54,7 @@ impl Default for LiveSeats {
 
 impl LiveSeats {
     /// A place for a token or person, until it is dropped.
-    fn take(&self, who: &str) -> Result<Seat, ApiError> {
+    pub(crate) fn take(&self, who: &str) -> Result<Seat, ApiError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.get(who).is_some_and(|own| *own >= SEATS_OF_ONE) {
             let message =
@@ -69,7 +69,7 @@ impl LiveSeats {
     }
 }
 
-struct Seat {
+pub(crate) struct Seat {
     _seat: OwnedSemaphorePermit,
     taken: Arc<Mutex<HashMap<String, usize>>>,
     who: String,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
-const TOPOLOGY: &str = "
+pub const TOPOLOGY: &str = "
 regions:
   ch-north:
     name: Switzerland
@@ -36,7 +36,7 @@ regions:
     border:
       allow: [CH]
       transfers:
-        - { to: FO, basis: adequacy, approved_by: dpo@example.com, expires: 2098-06-30 }
+        - { to: FO, basis: adequacy, approved_by: dpo@example.com, expires: 2098-06-30, fields: { hash: [userId] } }
   is-east:
     name: Iceland
     country: IS
@@ -243,6 +243,10 @@ impl Bed {
     }
 
     pub async fn accept_of(&self, id: &SourceId, events: &[Value]) {
+        self.accept_at(id, events, self.cell.world.clock.now()).await;
+    }
+
+    pub async fn accept_at(&self, id: &SourceId, events: &[Value], received_at: Millis) {
         let source = self.cell.control.current().load().source(id).cloned().expect("a source");
         let (mut buf, mut items) = (FrameBuf::with_capacity(1024), Vec::new());
         for event in events {
@@ -252,7 +256,7 @@ impl Bed {
         }
         let receipt = Receipt {
             source: source.number,
-            received_at: Millis(self.cell.world.clock.now().0),
+            received_at,
             point: PointName::new("zurich"),
             client: Some("203.0.113.7".parse().expect("an address")),
             call: None,

@@ -20,6 +20,7 @@ mod functions;
 mod labels;
 mod people;
 mod plans;
+mod policy_checks;
 mod privacy;
 mod transfers;
 mod warehouses;

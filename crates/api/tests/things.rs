@@ -103,7 +103,10 @@ impl Things {
 
     /// `POST`s that only look.
     pub fn changes_nothing(operation: &str) -> bool {
-        matches!(operation, "previewDestinationFilter" | "createValidationInWarehouse" | "planConfiguration")
+        matches!(
+            operation,
+            "previewDestinationFilter" | "createValidationInWarehouse" | "planConfiguration" | "createPolicyCheck"
+        )
     }
 
     /// What the one token of the walk can't do, because it did the first part itself.
@@ -231,6 +234,7 @@ impl Things {
                 "to": "US", "vendor": "actions-amplitude", "basis": "dpf", "expires": Self::day(30),
                 "fields": { "deny": ["traits.email"], "truncateIp": true }, "reason": "product analytics",
             }),
+            "createPolicyCheck" => json!({ "destinationId": id("destinationId"), "enabled": false }),
             "createToken" => json!({ "name": "script" }),
             "planConfiguration" | "applyConfiguration" => {
                 json!({ "configuration": { "workspace": { "region": "ch-north" }, "sources": {} } })

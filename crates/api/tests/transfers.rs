@@ -118,6 +118,7 @@ async fn the_regions_transfers_are_read_only_and_everybodys() {
     let own = &listed[0];
     let told = (&own["origin"], &own["state"], &own["to"], &own["approvedBy"]["name"]);
     assert_eq!(told, (&json!("topology"), &json!("granted"), &json!("FO"), &json!("dpo@example.com")));
+    assert_eq!(own["fields"], json!({ "hash": ["userId"] }));
     let path = format!("/transfers/{}", own["id"].as_str().expect("an id"));
     assert_eq!(bed.get(&path).await.body["data"]["transfer"], *own);
     for what in ["approve", "end"] {

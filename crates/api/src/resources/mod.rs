@@ -21,6 +21,7 @@ mod warehouses;
 
 mod privacy;
 
+mod policy_checks;
 mod transfers;
 
 mod people;
@@ -58,6 +59,7 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { name: "Warehouses", operations: warehouses::OPERATIONS },
     Group { name: "Privacy", operations: privacy::OPERATIONS },
     Group { name: "Transfers", operations: transfers::OPERATIONS },
+    Group { name: "Policy checks", operations: policy_checks::OPERATIONS },
     Group { name: "Balance", operations: balance::OPERATIONS },
     Group { name: "Events", operations: events::OPERATIONS },
     Group { name: "Event volume", operations: volume::OPERATIONS },
