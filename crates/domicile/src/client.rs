@@ -12,6 +12,7 @@ use domicile_workspace::WorkspaceId;
 use domicile_world::World;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
+use indicatif::{ProgressBar, ProgressStyle};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
@@ -227,6 +228,15 @@ impl Client {
         *request.headers_mut() = headers;
         Ok(request)
     }
+}
+
+/// Says on a terminal what a cell is doing, until it is finished.
+pub fn waiting(what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
+    let bar = ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_message(what.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 /// A value for a path or a query.

@@ -15,6 +15,7 @@ mod operator;
 mod part;
 mod plan;
 mod points;
+mod policy;
 mod router;
 mod send;
 mod tail;
@@ -46,6 +47,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Write a workspace's configuration as a file
     Export(export::ExportArgs),
+    /// Say what a policy or destination change would let out, before it is applied
+    Policy(policy::PolicyArgs),
     /// Show the balance sheet; exit 1 when it does not add up
     Balance(balance::BalanceArgs),
     /// Show sources, destinations and warehouses with their regional endpoints
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::Apply(args) => apply::run(args),
         Command::Export(args) => export::run(args),
+        Command::Policy(args) => policy::run(args),
         Command::Balance(args) => balance::run(args),
         Command::Operator(args) => operator::run(args),
         Command::Catalog(args) => catalog::run(args),

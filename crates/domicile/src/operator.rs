@@ -1,4 +1,5 @@
-//! `domicile operator`: accounts, what they are entitled to, their people, and where these sign in. For who runs the cell.
+//! `domicile operator`: accounts, what they are entitled to, their people, where these sign in, and transfers that wait for a
+//! second person. For who runs the cell.
 //!
 //! `up` writes `operator.json` (0600) beside the data: `{"regions": {REGION: {"api", "token"}}}`. A token there opens the
 //! operator's part of that cell's API, and no workspace.
@@ -58,6 +59,19 @@ enum What {
     /// Let an account's people sign in at an OpenID provider
     #[command(subcommand)]
     IdentityProvider(ProviderWhat),
+    /// List the transfers of the region and of all workspaces
+    Transfers,
+    /// Approve a transfer that a workspace requested, or end one
+    #[command(subcommand)]
+    Transfer(TransferWhat),
+}
+
+#[derive(Subcommand)]
+enum TransferWhat {
+    /// Grant it: from then on the workspace's events may go there
+    Approve { id: String },
+    /// End it, or decline what was requested; at once
+    End { id: String },
 }
 
 #[derive(Subcommand)]
@@ -263,6 +277,17 @@ impl What {
                 let body = json!({ "name": name, "slug": slug, "plan": plan, "ownerEmail": owner });
                 request(Method::POST, of(account, "/workspaces"), without_nulls(body), "workspace")
             }
+            Self::Transfers => {
+                let path = "/api/transfers?pagination.count=1000".to_owned();
+                request(Method::GET, path, Value::Null, "transfers")
+            }
+            Self::Transfer(what) => {
+                let (id, verb) = match what {
+                    TransferWhat::Approve { id } => (id, "approve"),
+                    TransferWhat::End { id } => (id, "end"),
+                };
+                request(Method::POST, format!("/api/transfers/{}/{verb}", encode(id)), Value::Null, "transfer")
+            }
             Self::IdentityProvider(ProviderWhat::List { account }) => {
                 request(Method::GET, of(account, "/identity-providers"), Value::Null, "identityProviders")
             }
@@ -328,6 +353,7 @@ fn tell(region: &str, object: &Value, text: &mut String) {
         }
         Value::Array(list) => list.iter().filter_map(|one| one["plan"].as_str()).collect::<Vec<_>>().join(", "),
         Value::Null => "-".to_owned(),
+        Value::Object(object) if object.contains_key("name") => value["name"].as_str().unwrap_or("-").to_owned(),
         other => other.to_string(),
     };
     text.push_str(&format!("{region}: {}\n", plain(&object["id"])));
@@ -397,6 +423,9 @@ mod tests {
                 r#"POST /api/operator/accounts/a1/identity-providers {"name":"W","issuer":"https://id.example.com","clientId":"c","domains":["a.example","b.example"]}"#,
             ),
             ("identity-provider disable p1", r#"PATCH /api/operator/identity-providers/p1 {"enabled":false}"#),
+            ("transfers", "GET /api/transfers?pagination.count=1000 null"),
+            ("transfer approve t/1", "POST /api/transfers/t%2F1/approve null"),
+            ("transfer end t1", "POST /api/transfers/t1/end null"),
             ("identity-provider remove p1", "DELETE /api/operator/identity-providers/p1 null"),
         ] {
             assert_eq!(asked(line), request, "{line}");

@@ -94,14 +94,18 @@ fn control_store(args: &UpArgs) -> Result<Option<PostgresUrl>, Failure> {
 /// The topology of a file; the built-in one without.
 pub fn read_topology(file: Option<&Path>, world: &World) -> Result<Topology, Failure> {
     let Some(file) = file else { return Ok(Topology::built_in()) };
+    let today = domicile_event::Stamp::of(world.clock.now().0);
+    Topology::read(&file.display().to_string(), &read_text(file)?, &today.as_str()[..10]).map_err(Failure::usage)
+}
+
+/// The text of a file that an operator named.
+pub fn read_text(file: &Path) -> Result<String, Failure> {
     let shown = file.display().to_string();
     let text = std::fs::read(file).map_err(|error| Failure::usage(format!("{shown}: {error}")))?;
-    let text = String::from_utf8(text).map_err(|error| {
+    String::from_utf8(text).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::usage(format!("{shown}: not UTF-8 from byte {at} on\n  mend: save the file as UTF-8"))
-    })?;
-    let today = domicile_event::Stamp::of(world.clock.now().0);
-    Topology::read(&shown, &text, &today.as_str()[..10]).map_err(Failure::usage)
+    })
 }
 
 /// The second witness of countries that the topology names, by a path that begins where the topology is.

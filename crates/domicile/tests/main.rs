@@ -1,6 +1,7 @@
 //! The program as an operator meets it when something is wrong: the exit code, what is said, and that nothing is changed.
 
 mod configuration;
+mod policy;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -3,13 +3,12 @@
 use super::file::{FILE_BYTES_MAX, Told, WorkspaceFile, folder_of};
 use super::import::{self, Skipped, System};
 use super::reference::Sources;
-use crate::client::{Cell, CellArgs};
+use crate::client::{Cell, CellArgs, waiting};
 use crate::exit::Failure;
 use bytes::Bytes;
 use clap::Args;
 use domicile_world::World;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -170,7 +169,7 @@ impl Asking {
         if let Read::File(file) = &self.read {
             body["secretPaths"] = file.referenced.iter().map(|path| path.join(".")).collect();
         }
-        let bar = waiting();
+        let bar = waiting("the cell looks at the file");
         let sent = self.cell.client.send_with(Method::POST, path, Bytes::from(body.to_string()), headers, WHOLE).await;
         bar.finish_and_clear();
         let answer = sent?;
@@ -227,11 +226,4 @@ fn told(error: &Value) -> Option<Told> {
         mend: text(&data["mend"])?,
         name: data["unknownName"].as_bool().unwrap_or(false),
     })
-}
-
-fn waiting() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} the cell looks at the file  {elapsed}");
-    let bar = ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }
