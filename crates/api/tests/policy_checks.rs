@@ -282,3 +282,17 @@ async fn a_workspaces_own_transfer_counts_before_and_after() {
     let rule = abroad.expect("is there")["before"]["rule"].as_str().expect("a rule").to_owned();
     assert!(rule.starts_with("workspace's transfer to US for any vendor (scc, until "), "{rule}");
 }
+
+#[tokio::test]
+async fn a_day_of_many_frames_is_counted_from_its_first_event_on() {
+    let stage = Stage::new().await;
+    for batch in 0..4 {
+        let events: Vec<Value> =
+            (0..2_500).map(|n| of_user(&format!("b{batch}-{n}"), "A", json!(format!("user-{}", n % 700)))).collect();
+        stage.bed.accept("web", &events).await;
+    }
+    stage.bed.decided().await;
+    let check = stage.check(json!({ "destinationId": stage.off, "enabled": true })).await;
+    assert_eq!(told(&check), ["off begins 10005/703: off -> CH allow CH"]);
+    assert_eq!(check["isWhole"], true);
+}

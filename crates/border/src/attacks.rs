@@ -3,6 +3,10 @@
 //! 72 classes. A row is one concrete attack with what it must come to; a class that can't be tried here has a row that says
 //! what holds instead, and where that is shown.
 //!
+//! The rows stand on: a region that allows all countries; [`NETWORKS`]; a destination that is declared to be in IE or US; the names
+//! `trap.example`, which must not be reached, and `partner.example`; and [`OWN`], where the cell itself listens. Who tries
+//! them on a running cell puts the cell's own addresses in the place of these.
+//!
 //! | class | about |
 //! | --- | --- |
 //! | 1 to 26 | forms of addresses |
@@ -26,6 +30,12 @@ pub struct Attack {
 }
 
 pub const CLASSES: u8 = 72;
+
+/// Private ranges that exist, and where they are.
+pub const NETWORKS: [(&str, &str); 2] = [("10.20.0.0/16", "IE"), ("10.30.0.0/16", "US")];
+
+/// Addresses at which the cell, a sister region's ingest point and the control plane listen.
+pub const OWN: [&str; 3] = ["9.1.1.1:7443", "9.1.1.2:7101", "[2a00:1450::25]:7100"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -4,7 +4,7 @@
 //! none of the list is on this machine, nothing goes out.
 
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 /// Addresses of one list that are tried for being this machine's. A /20 has as many.
 const TRIED_MAX: usize = 4_096;
@@ -58,22 +58,22 @@ fn addresses(range: &IpNet) -> impl Iterator<Item = IpAddr> {
     let first = range.network();
     let last = range.broadcast();
     let next = |address: &IpAddr| match address {
-        IpAddr::V4(v4) => v4.to_bits().checked_add(1).map(|bits| IpAddr::from(std::net::Ipv4Addr::from_bits(bits))),
-        IpAddr::V6(v6) => v6.to_bits().checked_add(1).map(|bits| IpAddr::from(std::net::Ipv6Addr::from_bits(bits))),
+        IpAddr::V4(v4) => v4.to_bits().checked_add(1).map(|bits| IpAddr::from(Ipv4Addr::from_bits(bits))),
+        IpAddr::V6(v6) => v6.to_bits().checked_add(1).map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits))),
     };
     std::iter::successors(Some(first), next).take_while(move |address| *address <= last)
 }
 
 fn system_choice(to: IpAddr) -> Option<IpAddr> {
-    let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any).ok()?;
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((to, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// Whether an address can be bound to. A listener that is closed at once has heard nobody.
+/// Whether an address can be bound to.
 fn is_here(address: IpAddr) -> bool {
-    TcpListener::bind((address, 0)).is_ok()
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::Border;
 use crate::outside::Stream;
-use crate::outward::{Form, Payload};
+use crate::outward::{Form, Payload, Released};
 use crate::permit::{Granted, Permit};
 use crate::refusal::Refusal;
 use crate::request::{Answer, BodyEnd, Limits, prepare, read_body};
@@ -86,7 +86,7 @@ pub struct Line {
     border: Border,
     granted: Arc<Granted>,
     connection: Option<Connection>,
-    put_out: Option<Bytes>,
+    released: Option<Released>,
 }
 
 struct Connection {
@@ -112,7 +112,7 @@ impl Border {
     pub async fn open(&self, permit: Permit, limits: &Limits) -> Result<Line, SendError> {
         let granted = Arc::new(permit.used());
         let connection = self.connect(&granted, limits).await?;
-        Ok(Line { border: self.clone(), granted, connection: Some(connection), put_out: None })
+        Ok(Line { border: self.clone(), granted, connection: Some(connection), released: None })
     }
 
     /// One request on a connection of its own.
@@ -208,21 +208,22 @@ impl Line {
     /// As [`Self::send`]; `Request` too when the rule lets out fields and the payload is no JSON object.
     pub async fn deliver(&mut self, payload: &Payload, form: &impl Form, limits: &Limits) -> Result<Answer, SendError> {
         let border = self.border.clone();
-        let put_out = Mutex::new(None);
+        // The last one made is the one that is answered.
+        let last = Mutex::new(None);
         let make = |granted: &Granted| {
             let released = border.release(granted, payload)?;
-            *put_out.lock().unwrap_or_else(PoisonError::into_inner) = Some(released.body.clone());
-            prepare(granted, form.request(&released)).map_err(SendError::Request)
+            let request = prepare(granted, form.request(&released)).map_err(SendError::Request)?;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(released);
+            Ok(request)
         };
         let answer = self.whole(&make, limits).await;
-        self.put_out = put_out.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.released = last.into_inner().unwrap_or_else(PoisonError::into_inner);
         answer
     }
 
-    /// The event that the last [`Self::deliver`] put on the wire, or was about to, as far as the rule let it out. `None`
-    /// when there was no permit to make it under.
-    pub fn put_out(&self) -> Option<&Bytes> {
-        self.put_out.as_ref()
+    /// What the last [`Self::deliver`] put on the wire, or was about to. `None` when there was no permit to make it under.
+    pub fn released(&self) -> Option<&Released> {
+        self.released.as_ref()
     }
 
     /// One request, made when the permit is known, and the whole of its answer.
@@ -275,7 +276,8 @@ impl Line {
                 break;
             }
         }
-        Ok(Answer { status: head.status, headers: head.headers, body: Bytes::new(), body_end: BodyEnd::Whole })
+        let (body, body_end) = (Bytes::new(), BodyEnd::Whole);
+        Ok(Answer { status: head.status, headers: head.headers, body, body_end })
     }
 
     async fn exchange_by(

@@ -24,7 +24,8 @@ pub struct Payload {
     body: Bytes,
 }
 
-/// An event as far as the rule of its permit lets it out.
+/// An event as far as the rule of its permit lets it out. Cheap to clone.
+#[derive(Clone)]
 pub struct Released {
     /// As it is, or its hash.
     pub message_id: String,

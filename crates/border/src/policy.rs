@@ -78,6 +78,11 @@ impl Rule {
         }
     }
 
+    /// Stands for the rule in the ledger: `allow IE`, or the transfer's [`id`](Transfer::id).
+    pub fn id(&self) -> String {
+        self.transfer().map_or_else(|| self.to_string(), Transfer::id)
+    }
+
     pub fn transfer(&self) -> Option<&Transfer> {
         match self {
             Self::Allow(_) => None,

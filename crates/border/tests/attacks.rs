@@ -8,7 +8,7 @@ use crate::naive::{self, Host};
 use crate::stage::{Names, ask, country, networks, plain_ask, region, shown};
 use crate::tls::{Authority, Loopback};
 use bytes::Bytes;
-use domicile_border::attacks::{Answer, Attack, CLASSES, Kind, all};
+use domicile_border::attacks::{Answer, Attack, CLASSES, Kind, NETWORKS, OWN, all};
 use domicile_border::{Ask, Border, Limits, Outside, Place, Purpose};
 use domicile_world::World;
 use http::{HeaderValue, Request};
@@ -28,8 +28,8 @@ const LIMITS: Limits = Limits { connect: Duration::from_secs(2), whole: Duration
 const HONEST: [&str; 3] = ["9.9.9.9", "8.8.8.8", "2a00:1450::1"];
 
 fn border(names: &Arc<Names>) -> Border {
-    let own = ["9.1.1.1:7443", "9.1.1.2:7101", "[2a00:1450::25]:7100"].map(|own| own.parse().expect("an address"));
-    Border::new(World::real(), &region("us-west"), &networks(&[("10.20.0.0/16", "IE"), ("10.30.0.0/16", "US")]))
+    let own = OWN.map(|own| own.parse().expect("an address"));
+    Border::new(World::real(), &region("us-west"), &networks(&NETWORKS))
         .with_outside(names.clone())
         .with_own(own.into())
 }
@@ -173,12 +173,7 @@ async fn every_answer_to_a_look_up_is_judged_and_only_what_was_judged_is_called(
     for attack in all() {
         let Kind::Names(answers) = &attack.kind else { continue };
         let names = Names::of("partner.example", answers);
-        let border = Border::new(
-            World::real(),
-            &region("us-west"),
-            &networks(&[("10.20.0.0/16", "IE"), ("10.30.0.0/16", "US")]),
-        )
-        .with_outside(names.clone());
+        let border = border(&names);
         let permit_now = async || border.permit(ask("http://partner.example/", "IE")).await;
         let first = permit_now().await;
         let result = match first {

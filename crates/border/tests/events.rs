@@ -45,7 +45,10 @@ fn policy(transfers: Vec<Transfer>) -> BorderPolicy {
 async fn deliver(line: &mut Line, body: &'static str) -> String {
     let payload = Payload::new("m1".into(), Bytes::from_static(body.as_bytes()));
     match line.deliver(&payload, &Plain, &Limits::WEBHOOK).await {
-        Ok(answer) => answer.status.as_u16().to_string(),
+        Ok(answer) => {
+            let released = line.released().expect("what went out");
+            format!("{} {} bytes", answer.status.as_u16(), released.body.len())
+        }
         Err(error) => error.to_string(),
     }
 }
@@ -59,18 +62,18 @@ async fn an_open_line_sends_what_the_rule_of_the_moment_lets_out() {
     border.put_policy(policy(vec![transfer(None)]));
     let permit = border.permit(ask(&partner.url("/"), "US")).await.expect("a permit");
     let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
-    assert_eq!(deliver(&mut line, EVENT).await, "200");
+    assert_eq!(deliver(&mut line, EVENT).await, "200 60 bytes");
     border.put_policy(policy(vec![transfer(Some(denies("b.email")))]));
-    assert_eq!(deliver(&mut line, EVENT).await, "200");
+    assert_eq!(deliver(&mut line, EVENT).await, "200 49 bytes");
     // The workspace's own transfer lets out more, but the region's comes first.
     border.put_grants(BTreeMap::from([(WorkspaceId::new("workspace-1"), vec![transfer(None)])]));
-    assert_eq!(deliver(&mut line, EVENT).await, "200");
+    assert_eq!(deliver(&mut line, EVENT).await, "200 49 bytes");
     border.put_policy(policy(Vec::new()));
-    assert_eq!(deliver(&mut line, EVENT).await, "200");
+    assert_eq!(deliver(&mut line, EVENT).await, "200 60 bytes");
     assert!(matches!(&**line.granted(), granted if matches!(granted.rule(), Rule::WorkspaceTransfer(_))));
     let hashes = Draft { hash: Some(vec!["userId".to_owned(), "messageId".to_owned()]), ..Draft::default() };
     border.put_grants(BTreeMap::from([(WorkspaceId::new("workspace-1"), vec![transfer(Some(hashes))])]));
-    assert_eq!(deliver(&mut line, EVENT).await, "200");
+    assert_eq!(deliver(&mut line, EVENT).await, "200 183 bytes");
     border.put_grants(BTreeMap::new());
     assert!(deliver(&mut line, EVENT).await.contains("country_refused"));
 
@@ -91,7 +94,7 @@ async fn without_the_cells_key_identifiers_are_hashed_still() {
     border.put_policy(policy(vec![transfer(Some(hashes))]));
     let permit = border.permit(ask(&partner.url("/"), "US")).await.expect("a permit");
     let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
-    assert_eq!(deliver(&mut line, EVENT).await, "200");
+    assert_eq!(deliver(&mut line, EVENT).await, "200 121 bytes");
     let body = String::from_utf8_lossy(&partner.received()[0].body).into_owned();
     assert!(!body.contains("ann") && body.len() > EVENT.len() + 50, "{body}");
 }

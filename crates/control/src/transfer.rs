@@ -22,9 +22,9 @@ use crate::page::{List, Listed, Page};
 use crate::person::Person;
 use crate::view::View;
 use crate::{ControlError, Resource, id, text};
-use domicile_catalog::Kind;
+use domicile_catalog::{Kind, Territory};
 use domicile_event::{Stamp, parse_time};
-use domicile_region::{Country, Transfer, is_day};
+use domicile_region::{Country, Region, Transfer, is_day};
 use domicile_workspace::{GrantedTransfer, TransferId, WorkspaceId};
 use domicile_world::Millis;
 use serde_json::{Value, json};
@@ -343,6 +343,16 @@ impl View<'_> {
         self.page(&list, page, |row| record(row, &today))
     }
 
+    /// The region, with the workspace's own transfers beside its own.
+    pub(crate) fn region_of(&self, workspace: &WorkspaceId) -> Result<Region, ControlError> {
+        let number = self.workspace_number(workspace)?;
+        let sql = format!("SELECT t.number, {COLUMNS} FROM {FROM} WHERE t.workspace = ?1 AND t.state = 'granted'");
+        let granted = self.all("read the transfers", &sql, values![number], |row| record(row, ""))?;
+        let mut region = self.region().clone();
+        region.border.transfers.extend(granted.into_iter().filter_map(in_force).map(|granted| granted.transfer));
+        Ok(region)
+    }
+
     /// Whose transfer it is, for who runs the cell.
     pub fn workspace_of_transfer(&self, id: &str) -> Result<WorkspaceId, ControlError> {
         let sql = format!("SELECT w.id FROM {FROM} WHERE t.id = ?1");
@@ -355,19 +365,22 @@ impl View<'_> {
 pub(crate) fn newer(view: &View<'_>, since: u64) -> Result<Vec<(u64, Option<GrantedTransfer>)>, ControlError> {
     let sql = format!("SELECT t.number, {COLUMNS} FROM {FROM} WHERE t.version > ?1 ORDER BY t.number");
     let records = view.all("read the transfers", &sql, values![since], |row| record(row, ""))?;
-    let granted = |record: TransferRecord| match record.granted() {
+    Ok(records.into_iter().map(|record| (record.number, in_force(record))).collect())
+}
+
+/// What the border is given of a transfer, if it is granted and nobody has ended it.
+fn in_force(record: TransferRecord) -> Option<GrantedTransfer> {
+    if record.approved.is_none() || !record.is_open() {
+        return None;
+    }
+    match record.granted() {
         Ok(granted) => Some(granted),
         // What was to be left out must not go out because this program can't read what it is.
         Err(error) => {
             tracing::error!(%error, "a transfer's fields can't be read: nothing goes out by it");
             None
         }
-    };
-    let newer = records.into_iter().map(|record| {
-        let holds = record.approved.is_some() && record.is_open();
-        (record.number, holds.then(|| granted(record)).flatten())
-    });
-    Ok(newer.collect())
+    }
 }
 
 /// From a row with the number and the columns.
@@ -425,6 +438,12 @@ fn vendor(given: &str) -> Result<String, ControlError> {
     let entry =
         catalog_entry(Kind::Destination, given).or_else(|no| catalog_entry(Kind::Warehouse, given).map_err(|_| no));
     match entry {
+        // The border knows it by no name, so the transfer would never hold.
+        Ok(entry) if entry.endpoints.iter().all(|endpoint| *endpoint == Territory::Own) => Err(ControlError::invalid(
+            "vendor",
+            format!("is `{}`, which is at a host of your own: no vendor of the catalog", entry.slug),
+            "leave it out",
+        )),
         Ok(entry) => Ok(entry.slug.clone()),
         Err(ControlError::Invalid { what, mend, .. }) => Err(ControlError::invalid("vendor", what, mend)),
         Err(other) => Err(other),

@@ -5,11 +5,12 @@ use crate::engine::Home;
 use crate::people::{ALL, owner, whole};
 use crate::single::OneStep as _;
 use domicile_control::{
-    Actor, Change, ControlError, MadeToken, NewToken, NewTransfer, Role, TransferFields, TransferRecord, TransferState,
-    UserRecord,
+    Actor, ApplyConfiguration, Change, ControlError, MadeToken, NewToken, NewTransfer, Role, TransferFields,
+    TransferRecord, TransferState, UserRecord,
 };
 use domicile_region::{BorderPolicy, Country, CountrySet, Region};
 use domicile_workspace::WorkspaceId;
+use serde_json::json;
 
 fn country(code: &str) -> Country {
     Country::new(code).expect("a country")
@@ -196,6 +197,7 @@ fn what_can_not_be_a_transfer_is_refused_by_its_field() {
             (NewTransfer { to: country("CH"), ..new() }, "to"),
             (NewTransfer { vendor: Some("amplitud".to_owned()), ..new() }, "vendor"),
             (NewTransfer { vendor: Some(String::new()), ..new() }, "vendor"),
+            (NewTransfer { vendor: Some("webhook".to_owned()), ..new() }, "vendor"),
             (NewTransfer { basis: "because".to_owned(), ..new() }, "basis"),
             (expires(&day(0)), "expires"),
             (expires(&day(-1)), "expires"),
@@ -250,6 +252,36 @@ fn a_workspace_finds_no_transfer_of_another_and_has_no_more_than_it_can_oversee(
         assert!(matches!(refused, Err(ControlError::Conflict { .. })), "{refused:?}");
         bed.end(&BY, &own).expect("makes room");
         bed.request(&BY);
+    });
+}
+
+/// A plan says where data would go, and under what.
+#[test]
+fn a_plan_knows_the_workspaces_own_transfers() {
+    each(|bed| {
+        let document = json!({
+            "workspace": { "region": bed.home.region.id.as_str() },
+            "sources": { "web": { "type": "website", "destinations": {
+                "Hook": { "type": "webhook", "settings": { "url": "https://a.example/x", "country": "US" } },
+            } } },
+        });
+        let asked = ApplyConfiguration {
+            document: document.as_object().expect("an object"),
+            prune: false,
+            region_of_key: &|_| None,
+            referenced: None,
+            if_version: None,
+        };
+        let notes = || {
+            let plan = bed.store.rehearse(&BY, |change| change.apply_configuration(bed.id(), &asked)).expect("plans");
+            plan.steps.into_iter().flat_map(|step| step.residency).collect::<Vec<_>>().join("; ")
+        };
+        assert!(notes().contains("needs a transfer"), "{}", notes());
+        let anna = bed.person("anna@acme.example", &owner());
+        let any = NewTransfer { vendor: None, ..new() };
+        let requested = bed.store.change(&as_user(&anna), |change| change.request_transfer(bed.id(), &any));
+        bed.approve(&BY, &requested.expect("requests it")).expect("grants it");
+        assert!(notes().contains("goes to US by a transfer (basis dpf, approved by operator"), "{}", notes());
     });
 }
 

@@ -52,7 +52,7 @@ impl Outgoing {
     /// Notes a try. `delivered`: whether the partner took the event.
     pub fn note(&mut self, line: Option<&Line>, result: &Result<Answer, SendError>, delivered: bool) {
         let Some(line) = line.filter(|_| may_have_gone_out(result)) else { return };
-        let Some(body) = line.put_out() else { return };
+        let Some(body) = line.released().map(|released| &released.body) else { return };
         let granted = line.granted();
         let way = Way {
             host: granted.host(),

@@ -123,6 +123,26 @@ fn a_region_that_the_topology_lacks_is_told_with_those_that_it_has() {
 }
 
 #[test]
+fn a_database_of_countries_that_is_none_is_told_with_file_and_mend_and_ends_with_2() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("topology.yml");
+    let regions =
+        "regions:\n  ch:\n    country: CH\n    locations: [zurich-a]\n    ingest:\n      zurich: { country: CH }\n";
+    fs::write(&file, format!("{regions}ip_countries: countries.mmdb\n")).expect("writes");
+    let start = || fails(&dir.path().join("data"), &["--topology", &file.display().to_string()]);
+    let database = dir.path().join("countries.mmdb");
+    for bytes in [None, Some("no database")] {
+        if let Some(bytes) = bytes {
+            fs::write(&database, bytes).expect("writes");
+        }
+        let (code, said) = start();
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(&database.display().to_string()) && said.contains("mend: "), "{said}");
+    }
+    assert!(!dir.path().join("data").exists(), "nothing is begun");
+}
+
+#[test]
 fn a_data_folder_that_can_not_be_written_ends_with_3_and_says_how_to_mend_it() {
     let dir = tempfile::tempdir().expect("a folder");
     // A file where the folder belongs: also root can't write into it.

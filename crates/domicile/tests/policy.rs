@@ -1,8 +1,10 @@
 //! `policy check` as an operator meets it: what it says before a topology is put in place, its faults and exit codes.
 
 use crate::{Up, domicile};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 
 const BUILT_IN: &str = include_str!("../../region/src/built_in.yml");
@@ -19,6 +21,73 @@ fn check(data: &Path, more: &[&str]) -> (i32, String, String) {
     let mut args = vec!["policy", "check", "--data", &data];
     args.extend(more);
     said(&args)
+}
+
+fn in_a_month() -> String {
+    let now = domicile_world::World::real().clock.now();
+    domicile_event::Stamp::of(now.plus(30 * 86_400_000).0).as_str()[..10].to_owned()
+}
+
+/// One `POST` to a cell, as a script would send it.
+fn post(region: &Value, path: &str, body: &Value) -> Value {
+    let (api, token) = (region["api"].as_str().expect("an address"), region["token"].as_str().expect("a token"));
+    let host = api.strip_prefix("http://").expect("plain HTTP");
+    let body = body.to_string();
+    let head = format!(
+        "POST /api{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let mut connection = TcpStream::connect(host).expect("connects");
+    connection.write_all((head + &body).as_bytes()).expect("sends");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("answers");
+    serde_json::from_str(answer.split_once("\r\n\r\n").expect("a head").1).expect("is JSON")
+}
+
+#[test]
+fn a_transfer_that_the_operator_approves_is_the_running_borders_and_the_restarted_ones() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("data");
+    let up = Up::start(&data);
+    let demo = |data: &Path| -> Value {
+        let demo: Value = serde_json::from_slice(&fs::read(data.join("demo.json")).expect("reads")).expect("is JSON");
+        demo["regions"]["eu-west"].clone()
+    };
+    let eu = demo(&data);
+    let source = &eu["workspaces"]["acme-eu"]["sources"]["server"]["id"];
+    let settings = json!({ "url": "http://127.0.0.1:40012/x", "country": "US" });
+    post(&eu, "/destinations", &json!({ "sourceId": source, "metadataId": "webhook", "settings": settings }));
+    let wanted = json!({ "to": "US", "basis": "scc", "expires": in_a_month(), "reason": "desk", "fields": { "deny": ["traits"] } });
+    let id = post(&eu, "/transfers", &wanted)["data"]["transfer"]["id"].as_str().expect("an id").to_owned();
+    let shown = data.display().to_string();
+    let operator = |args: &[&str]| {
+        let mut all = vec!["operator", "--region", "eu-west", "--data", &shown];
+        all.extend(args);
+        said(&all)
+    };
+    let now = || {
+        let (code, text, error) = check(&data, &["--json", "--region", "eu-west"]);
+        assert_eq!(code, 0, "{error}");
+        let checks: Value = serde_json::from_str(&text).expect("is JSON");
+        checks["eu-west"]["flows"][0]["before"].clone()
+    };
+    assert_eq!(now()["code"], "country_refused");
+    let (code, text, _) = operator(&["transfers"]);
+    assert!(code == 0 && text.contains(&id) && text.contains("requested"), "{text}");
+    let (code, text, error) = operator(&["transfer", "approve", &id]);
+    assert!(code == 0 && text.contains("granted"), "{text}{error}");
+    // The border has it with the next version of the configuration.
+    let granted = std::iter::repeat_with(now).take(50).find(|seen| seen["state"] == "goes");
+    assert_eq!(granted.expect("it goes")["fields"], "deny traits");
+    up.stop();
+    let up = Up::start(&data);
+    assert_eq!(now()["fields"], "deny traits", "after a restart too");
+    let (code, text, _) = operator(&["transfer", "end", &id]);
+    assert!(code == 0 && text.contains("ended"), "{text}");
+    let ended = std::iter::repeat_with(now).take(50).any(|seen| seen["code"] == "country_refused");
+    assert!(ended, "it does not go any more");
+    up.stop();
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::write::{Unwritten, Writer};
 use crate::db::values;
 use crate::{Change, ControlError, Resource, View};
 use domicile_event::Stamp;
-use domicile_region::RegionId;
+use domicile_region::{Region, RegionId};
 use domicile_workspace::WorkspaceId;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -86,6 +86,7 @@ impl Change<'_> {
             document,
             asked,
             today,
+            region: self.region_of(workspace)?,
             workspace,
             change: self,
             faults: Faults::default(),
@@ -159,6 +160,8 @@ struct Applying<'c, 'a, 'b> {
     ids: HashMap<(Kind, String), String>,
     failed: HashSet<(Kind, String)>,
     today: String,
+    /// With the workspace's own transfers.
+    region: Region,
     faults: Faults,
     plan: Plan,
 }
@@ -240,9 +243,8 @@ impl Applying<'_, '_, '_> {
             Ok(after) => {
                 let literal = literal_secrets(item, &after, self.asked);
                 literal.into_iter().for_each(|fault| self.faults.add(fault));
-                let region = self.change.region();
                 let step = step(item, before, &after, |before, after| {
-                    residency::notes(item.kind, before, after, region, &self.today)
+                    residency::notes(item.kind, before, after, &self.region, &self.today)
                 });
                 self.plan.steps.extend(step);
                 Ok(Some(after.id))

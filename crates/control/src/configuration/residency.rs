@@ -9,7 +9,8 @@ use url::Url;
 /// Settings that hold a host, beside those that hold an address of one.
 const HOSTS: [&str; 5] = ["hostname", "host", "endpoint", "server", "account"];
 
-/// The sentences for a thing that becomes `after`, from `before` if it was there. `today`: `YYYY-MM-DD`.
+/// The sentences for a thing that becomes `after`, from `before` if it was there. `region`: with what the workspace's own
+/// transfers let out. `today`: `YYYY-MM-DD`.
 pub(crate) fn notes(
     kind: Kind,
     before: Option<&Map<String, Value>>,
@@ -69,7 +70,7 @@ fn connection(
     }
     match is.country.map(|country| (country, region.border.rule(country, Some(catalog), today))) {
         Some((country, None)) => notes.push(format!(
-            "needs a transfer: the border of `{}` lets nothing go to {country}; nothing is sent until the topology has one",
+            "needs a transfer: the border of `{}` lets nothing go to {country}; nothing is sent until there is one",
             region.id
         )),
         Some((country, Some(Rule::Transfer(transfer)))) => notes.push(format!(
