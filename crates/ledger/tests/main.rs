@@ -6,6 +6,7 @@ mod archive;
 mod crashes;
 mod damage;
 mod history;
+mod independent;
 mod properties;
 mod receipts;
 mod sums;
