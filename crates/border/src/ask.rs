@@ -18,6 +18,8 @@ pub enum Purpose {
     Warehouse,
     /// A person signs in at a provider that the operator named: its documents, its keys, a code for a token.
     SignIn,
+    /// A witness is shown the head of the region's ledger: a size and a hash, nothing of an event.
+    Witness,
 }
 
 impl Purpose {
@@ -28,13 +30,14 @@ impl Purpose {
             Self::ControlStore => "control_store",
             Self::Warehouse => "warehouse",
             Self::SignIn => "sign_in",
+            Self::Witness => "witness",
         }
     }
 
     /// The vendor of the catalog who receives it, for transfers that name one. A customer's own host is none.
     pub(crate) fn vendor(self) -> Option<&'static str> {
         match self {
-            Self::Webhook | Self::Command | Self::ControlStore | Self::Warehouse | Self::SignIn => None,
+            Self::Webhook | Self::Command | Self::ControlStore | Self::Warehouse | Self::SignIn | Self::Witness => None,
         }
     }
 }

@@ -10,3 +10,4 @@ mod independent;
 mod properties;
 mod receipts;
 mod sums;
+mod witnesses;
