@@ -5,6 +5,7 @@ mod bed;
 mod archive;
 mod crashes;
 mod damage;
+mod docs;
 mod history;
 mod independent;
 mod properties;
