@@ -9,7 +9,6 @@ use domicile_ledger::{
 use domicile_world::{Millis, World};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::time::Instant;
 
 const NOW: Millis = Millis(1_800_000_000_000);
