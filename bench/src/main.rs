@@ -10,6 +10,7 @@ mod dedup;
 mod fill;
 mod floor;
 mod http;
+mod ledger;
 mod load;
 mod pipeline;
 mod row;
@@ -97,6 +98,7 @@ fn measure(domicile: &Path, full: bool, only: Option<&str>) -> io::Result<Vec<Ro
         ("start", Box::new(|| Ok(vec![pipeline::start(domicile, 10.0)?]))),
         ("control", Box::new(|| control::rows(domicile))),
         ("dedup", Box::new(|| dedup::rows(keys))),
+        ("ledger", Box::new(|| ledger::rows(1_000_000))),
     ];
     let mut rows = Vec::new();
     for (name, step) in steps.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))) {

@@ -154,6 +154,8 @@ pub fn report(done: Result<Count, DidNotRun>) -> bool {
 
 fn unit() -> Result<Count, DidNotRun> {
     let postgres = Server::start()?;
+    // The ledger is verified by a program in another language too.
+    install::need("python3", "python3")?;
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     postgres.tell(&mut command);
     let mut count = Count::default();

@@ -19,6 +19,8 @@ pub enum Purpose {
     Warehouse,
     /// A person signs in at a provider that the operator named: its documents, its keys, a code for a token.
     SignIn,
+    /// A witness is shown the head of the region's ledger: a size and a hash, nothing of an event.
+    Witness,
 }
 
 impl Purpose {
@@ -29,6 +31,7 @@ impl Purpose {
             Self::ControlStore => "control_store",
             Self::Warehouse => "warehouse",
             Self::SignIn => "sign_in",
+            Self::Witness => "witness",
         }
     }
 

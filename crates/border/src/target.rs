@@ -75,7 +75,7 @@ impl Target {
     pub fn of(ask: &Ask) -> Result<Self, Fault> {
         match ask.purpose {
             Purpose::ControlStore | Purpose::Warehouse => Self::read_database(&ask.url),
-            Purpose::Webhook | Purpose::Command | Purpose::SignIn => Self::read(&ask.url),
+            Purpose::Webhook | Purpose::Command | Purpose::SignIn | Purpose::Witness => Self::read(&ask.url),
         }
     }
 

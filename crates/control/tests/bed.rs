@@ -31,6 +31,7 @@ pub fn region(id: &str) -> Region {
         listen: None,
         key_prefix: "chn".to_owned(),
         egress_addresses: Vec::new(),
+        witnesses: Vec::new(),
         border: BorderPolicy { allow: CountrySet::Any, transfers: Vec::new() },
     }
 }

@@ -280,6 +280,7 @@ fn command_line() -> Result<Region, Failure> {
         listen: None,
         key_prefix: String::new(),
         egress_addresses: Vec::new(),
+        witnesses: Vec::new(),
         border: BorderPolicy { allow: CountrySet::Any, transfers: Vec::new() },
     })
 }

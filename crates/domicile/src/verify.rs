@@ -61,7 +61,7 @@ pub fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     for (ledger, archive) in places(&args)? {
         let files = |place: &str| files(&world, place, &args.cell, &runtime);
         let (ledger_files, archive_files) = (files(&ledger)?, archive.as_deref().map(files).transpose()?);
-        let report = settled(&*ledger_files, archive_files.as_deref(), &question, args.json)
+        let report = settled(&*ledger_files, archive_files.as_deref(), &question, (args.json, &world, &runtime))
             .map_err(|error| Failure::Unreached(format!("{ledger}: {error}")))?;
         found.push((ledger, report));
     }
@@ -104,7 +104,12 @@ fn places(args: &VerifyArgs) -> Result<Vec<(String, Option<String>)>, Failure> {
 }
 
 /// Checks until the ledger has settled: of a cell that works, an entry may be some moments behind what it is about.
-fn settled(ledger: &dyn Files, archive: Option<&dyn Files>, question: &Question, quiet: bool) -> io::Result<Report> {
+fn settled(
+    ledger: &dyn Files,
+    archive: Option<&dyn Files>,
+    question: &Question,
+    (quiet, world, runtime): (bool, &World, &Runtime),
+) -> io::Result<Report> {
     let bar = ProgressBar::new(0);
     if quiet {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
@@ -129,7 +134,7 @@ fn settled(ledger: &dyn Files, archive: Option<&dyn Files>, question: &Question,
         if report.holds() || report.closed || !may_settle {
             break;
         }
-        std::thread::sleep(SETTLE);
+        runtime.block_on(world.clock.sleep(SETTLE));
         report = verify(ledger, archive, question, step)?;
     }
     bar.finish_and_clear();

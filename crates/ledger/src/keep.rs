@@ -44,12 +44,12 @@ pub struct Closing;
 /// A region's ledger. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    world: World,
-    folder: PathBuf,
+pub(crate) struct Inner {
+    pub(crate) world: World,
+    pub(crate) folder: PathBuf,
     vkey: VKey,
     queue: Mutex<Queue>,
     wake: Notify,
@@ -159,6 +159,11 @@ impl Ledger {
     pub fn close(&self) {
         self.queue().closed = true;
         self.inner.wake.notify_one();
+    }
+
+    /// Whether it takes nothing more.
+    pub fn is_closed(&self) -> bool {
+        self.queue().closed
     }
 
     /// What is on disk now.

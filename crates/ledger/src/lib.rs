@@ -13,6 +13,7 @@ mod tlog;
 
 mod keep;
 mod receipt;
+mod witness;
 
 pub mod verify;
 
@@ -26,3 +27,4 @@ pub use outcome::{Outcome, Reason};
 pub use receipt::{FrameLeaf, RECEIPT_BYTES_MAX, Receipt, ReceiptError, Shown, digest_of};
 pub use sheet::{Consumer, Delivery, Row, Settled, Sheet};
 pub use tlog::{Book, BookError, Head, HeadError, Signs, TILE_WIDTH, VKey, Witnessed};
+pub use witness::{Answer, SHOWN_EVERY, Way, Witness};

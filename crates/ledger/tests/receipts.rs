@@ -7,13 +7,13 @@ use domicile_ledger::{
 use domicile_testkit::{Dice, HandClock};
 
 /// A ledger with `before` entries, then the one of a window with `requests` frames, then `after` more.
-struct Made {
-    receipts: Vec<Receipt>,
-    vkey: VKey,
+pub struct Made {
+    pub receipts: Vec<Receipt>,
+    pub vkey: VKey,
     accepted: Accepted,
 }
 
-fn made(requests: u64, before: u64, after: u64) -> Made {
+pub fn made(requests: u64, before: u64, after: u64) -> Made {
     let frames: Vec<FrameLeaf> =
         (0..requests).map(|n| FrameLeaf { span: [2 * n, 2 * n + 2], blake3: Digest([n as u8; 32]) }).collect();
     let What::Accepted(mut accepted) = crate::bed::accepted("acme", [0, 2 * requests], 2 * requests) else {

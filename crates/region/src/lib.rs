@@ -20,7 +20,7 @@ pub use fault::{Fault, Faults, Place, Read, Report, Reported, nearest, shown};
 pub use fields::is_day;
 pub use id::{InRegion, LocationName, PointName, RegionId};
 pub use ports::{NoPorts, PortPlan, RegionPorts};
-pub use topology::{BorderPolicy, IngestPoint, Network, NetworkCountry, Region, Rule, Topology, Transfer};
+pub use topology::{BorderPolicy, IngestPoint, Network, NetworkCountry, Region, Rule, Topology, Transfer, Witness};
 
 /// The plans of accounts and workspaces, each with all that those before it have. A region may need one.
 pub const PLANS: [&str; 3] = ["free", "team", "business"];

@@ -5,6 +5,7 @@
 
 mod border;
 mod network;
+mod witness;
 
 use crate::country::BUILT_IN_GROUPS;
 use crate::fault::{Faults, Place, Read, Report, shown};
@@ -162,7 +163,7 @@ impl Reader<'_> {
         let named = fields::name("a region", at, id, self.report);
         let id = RegionId::new(id);
         let of = format!("region `{}`", shown(id.as_str()));
-        const KNOWN: [&str; 10] = [
+        const KNOWN: [&str; 11] = [
             "country",
             "name",
             "locations",
@@ -173,6 +174,7 @@ impl Reader<'_> {
             "key_prefix",
             "egress_addresses",
             "border",
+            "witnesses",
         ];
         let fields = Fields::of(&of, at, node, &KNOWN, self.report)?;
         let name = match fields.get("name") {
@@ -194,6 +196,7 @@ impl Reader<'_> {
         let listen = fields.get("listen").map(|node| self.listen(node));
         let key_prefix = self.key_prefix(at, &id, fields.get("key_prefix"));
         let egress_addresses = fields.get("egress_addresses").map_or(Ok(Vec::new()), |node| self.egress(node));
+        let witnesses = fields.get("witnesses").map_or(Ok(Vec::new()), |node| self.witnesses(node));
         named?;
         Ok(Region {
             id,
@@ -207,6 +210,7 @@ impl Reader<'_> {
             key_prefix: key_prefix?,
             egress_addresses: egress_addresses?,
             border: border?,
+            witnesses: witnesses?,
         })
     }
 

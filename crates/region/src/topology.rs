@@ -43,6 +43,17 @@ pub struct Region {
     /// Addresses that the border binds to when it goes out; empty: the system chooses.
     pub egress_addresses: Vec<ipnet::IpNet>,
     pub border: BorderPolicy,
+    /// Who is shown the heads of the region's ledger, and signs that it has seen them.
+    pub witnesses: Vec<Witness>,
+}
+
+/// Somebody who has seen the heads of a ledger (c2sp.org/tlog-witness).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    pub url: String,
+    /// `NAME+ID+KEY`, as the witness publishes it.
+    pub key: String,
+    pub country: Country,
 }
 
 /// A public endpoint that takes events for one region.

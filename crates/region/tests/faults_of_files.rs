@@ -268,7 +268,7 @@ fn all_faults_are_told_at_once_in_the_order_of_the_file() {
           mend: write `url`, or remove it
         topology.yml:9:5  unknown field `colour` in region `eu-west`
           a misspelt field would be ignored, and with it what it was to protect
-          mend: remove it; known here: country, name, locations, ingest, plan, api, listen, key_prefix, egress_addresses, border
+          mend: remove it; known here: country, name, locations, ingest, plan, api, listen, key_prefix, egress_addresses, border, witnesses
         topology.yml:11:17  location `oregon-b` is also in region `us-west` (line 4)
           a location belongs to one region, because fail-over never leaves a region
           mend: give it another name here, or remove it from `us-west`

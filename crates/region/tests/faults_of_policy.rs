@@ -291,3 +291,40 @@ fn an_address_that_can_not_be_one_is_refused() {
               mend: choose another port"#]],
     );
 }
+
+#[test]
+fn a_witness_that_can_not_be_asked_or_believed_is_refused() {
+    check(
+        "    name: EU West",
+        "    witnesses: [{ url: witness.example, key: w+01234567+BA, country: EEA }, { country: IE, since: 2027 }]",
+        expect![[r#"
+            topology.yml:9:24  `witness.example` is not an address that `url` can have
+              SDKs and people are told it as it stands: http or https, a host, perhaps a port and a path, nothing else
+              mend: write it like `https://events.example.com`
+            topology.yml:9:46  `w+01234567+BA` is not a witness's key
+              it is a name, eight hexadecimal digits and an Ed25519 key for cosignatures, with `+` between (c2sp.org/tlog-cosignature)
+              mend: copy it whole from where the witness publishes it
+            topology.yml:9:70  `EEA` is not a country
+              countries are the codes that ISO 3166-1 has assigned (alpha-2)
+              mend: write the two capital letters of one country, for example `IE`
+            topology.yml:9:77  the witness has no `url`
+              the ledger's heads are shown there
+              mend: add `url: https://witness.example`
+            topology.yml:9:77  the witness has no `key`
+              a signature that can't be checked shows nothing
+              mend: add `key: NAME+ID+KEY`
+            topology.yml:9:92  unknown field `since` in the witness
+              a misspelt field would be ignored, and with it what it was to protect
+              mend: remove it; known here: url, key, country"#]],
+    );
+    let key = format!("w.example+01234567+B{}", "A".repeat(43));
+    let witness = format!("{{ url: 'https://w.example', key: {key}, country: IE }}");
+    check(
+        "    name: EU West",
+        &format!("    witnesses: [{witness}, {witness}]"),
+        expect![[r#"
+        topology.yml:9:130  this witness is here twice
+          one that is asked twice has still seen the ledger once
+          mend: remove one"#]],
+    );
+}

@@ -83,6 +83,8 @@ regions:
     ingest: { sydney: { country: AU, listen: '0.0.0.0:8443' } }
     key_prefix: syd
     egress_addresses: [192.0.2.7, 2001:db8::/32]
+    witnesses:
+      - { url: 'https://w.example/a/', key: w.example+0a1b2c3d+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA, country: AU }
 ";
 
 #[test]
@@ -101,6 +103,8 @@ ap-southeast-2 (ap-southeast-2) AU syd_ [sydney-a]
     let australia = &topology.regions[1];
     assert!(australia.border.allows(country("AU"), TODAY), "without `allow`, the own country");
     assert!(!australia.border.allows(country("NZ"), TODAY), "and no other");
+    let [witness] = &australia.witnesses[..] else { panic!("one witness") };
+    assert_eq!((witness.url.as_str(), witness.country.as_str()), ("https://w.example/a", "AU"));
     let egress: Vec<String> = australia.egress_addresses.iter().map(ToString::to_string).collect();
     assert_eq!(egress, ["192.0.2.7/32", "2001:db8::/32"]);
 }

@@ -1,6 +1,8 @@
 //! Hashes that lie in tiles, asked for as a tree: roots and proofs.
 
 use super::layout::TILE_WIDTH;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use tlog_tiles::tlog::{self, Hash, HashReader, node_hash, split_stored_hash_index};
 
@@ -55,19 +57,24 @@ struct Reader<'a, S> {
 
 impl<S: Tiles> HashReader for Reader<'_, S> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog::Error> {
-        let one = |index: &u64| {
+        // A proof asks for several subtrees of one tile.
+        let mut read = BTreeMap::new();
+        let mut one = |index: &u64| {
             let (height, number) = split_stored_hash_index(*index);
             let (level, height) = (height / 8, height % 8);
             // Of the hashes of the level, the subtree begins with this one.
             let first = number << height;
-            let tile = self.tiles.tile(level, first / TILE_WIDTH).map_err(|error| {
-                *self.failed.borrow_mut() = Some(error);
-                tlog::Error::InvalidTile
-            })?;
+            let tile = match read.entry((level, first / TILE_WIDTH)) {
+                Entry::Occupied(tile) => tile.into_mut(),
+                Entry::Vacant(place) => place.insert(self.tiles.tile(level, first / TILE_WIDTH).map_err(|error| {
+                    *self.failed.borrow_mut() = Some(error);
+                    tlog::Error::InvalidTile
+                })?),
+            };
             let from = usize::try_from(first % TILE_WIDTH).map_err(|_| tlog::Error::BadMath)?;
             tile.get(from..from + (1 << height)).map(subtree).ok_or(tlog::Error::InvalidTile)
         };
-        indexes.iter().map(one).collect()
+        indexes.iter().map(&mut one).collect()
     }
 }
 

@@ -21,6 +21,6 @@ mod layout;
 pub(crate) use book::{APPEND_MAX, Edge, Edges, bytes_of, hashes_of, list_files, push};
 pub use book::{Book, BookError};
 pub use hashes::{Tiles, TilesError, inclusion, tree_root};
-pub(crate) use hashes::{path_of, root_of};
+pub(crate) use hashes::{consistency, path_of, root_of};
 pub use head::{Head, HeadError, Signs, VKey, Witnessed};
 pub use layout::{TILE_WIDTH, bundle_path, is_of_tree, split_bundle, tile_path, tiles_of, width_of, witnessed_path};

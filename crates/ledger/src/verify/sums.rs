@@ -42,7 +42,8 @@ pub(super) struct Book {
     opened: bool,
     /// Files that were erased and not put back, by their source and events.
     erased: BTreeMap<String, (String, u64)>,
-    witnesses: Vec<VKey>,
+    /// With the entry that named each first.
+    witnesses: Vec<(VKey, u64)>,
 }
 
 /// Windows of one log, of which the entries of each stand together.
@@ -137,7 +138,7 @@ impl Book {
             | What::Moved(_) => {}
             What::Erased(erased) => self.erased(index, erased, report),
             What::WitnessNamed(named) => match VKey::read(&named.key).filter(|key| key.signs == Signs::Cosignatures) {
-                Some(key) if !self.witnesses.contains(&key) => self.witnesses.push(key),
+                Some(key) if self.witnesses.iter().all(|(other, _)| *other != key) => self.witnesses.push((key, index)),
                 Some(_) => {}
                 None => report.find(place(), "its key is not one of a witness"),
             },
@@ -227,7 +228,7 @@ impl Book {
     }
 
     /// The counts at the end; gives what the archive has to have.
-    pub fn finish(mut self, report: &mut Report) -> (Objects, Vec<VKey>) {
+    pub fn finish(mut self, report: &mut Report) -> (Objects, Vec<(VKey, u64)>) {
         self.close_windows(report);
         (self.sums.accepted, self.sums.decided) = (self.accepted.until, self.decided.until);
         if self.decided.until > self.accepted.until {

@@ -11,11 +11,11 @@ pub(super) fn check(
     ledger: &dyn Files,
     (head, tiles): (Head, &Checked<'_>),
     vkey: &VKey,
-    named: &[VKey],
+    named: &[(VKey, u64)],
     question: &Question,
     report: &mut Report,
 ) -> io::Result<()> {
-    for key in named {
+    for (key, named_at) in named {
         let path = witnessed_path(key);
         let Some(note) = ledger.read(&path)? else {
             report.find(path, "it is missing, and the ledger has this witness");
@@ -28,6 +28,11 @@ pub(super) fn check(
                 continue;
             }
         };
+        // Its file was begun with a checkpoint from before it was named; all later ones are there for its signature.
+        if witnessed.is_empty() && seen.size > *named_at {
+            report.find(path, "the witness's signature was taken off it");
+            continue;
+        }
         match head.extends(&seen, tiles) {
             Ok(true) if question.witnesses.is_empty() || question.witnesses.contains(key) => {
                 report.witnessed.extend(witnessed);
@@ -55,6 +60,6 @@ pub(super) fn check(
 }
 
 /// Whether a file is one of a witness that the ledger names.
-pub(super) fn is_of(path: &str, named: &[VKey]) -> bool {
-    named.iter().any(|key| witnessed_path(key) == path)
+pub(super) fn is_of(path: &str, named: &[(VKey, u64)]) -> bool {
+    named.iter().any(|(key, _)| witnessed_path(key) == path)
 }
