@@ -35,6 +35,13 @@ impl Home {
         Ok(Self { domicile: domicile.to_owned(), folder, data, port_base: free_port_base()?, more: Vec::new() })
     }
 
+    /// A home on a machine of its own, where all ports are free, in a folder that is there.
+    pub fn alone(domicile: &Path, folder: &Path, more: &[&str]) -> Self {
+        let (domicile, folder) = (domicile.to_owned(), folder.to_owned());
+        let more = more.iter().map(ToString::to_string).collect();
+        Self { domicile, data: folder.join("data"), folder, port_base: 7000, more }
+    }
+
     /// Takes the steps in a fresh home where `up` is given these arguments more. What stops a step is a failed check.
     pub fn test(
         tally: &mut Tally,
@@ -140,7 +147,7 @@ impl Home {
         }
     }
 
-    fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.folder.join("up.log")
     }
 }
