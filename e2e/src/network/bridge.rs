@@ -61,9 +61,9 @@ impl Bridge {
         let elements: Vec<_> = pairs().map(|(from, to)| format!("\"{from}\" . \"{to}\" : \"c_{from}_{to}\"")).collect();
         let _ = writeln!(
             rules,
-            "map pairs {{ type ifname . ifname : counter; elements = {{ {} }} }}\n\
+            "map pairs {{ type ifname . ifname : counter; elements = {{ {} }}; }}\n\
              chain cuts {{ }}\n\
-             chain crossing {{ type filter hook forward priority 0; policy accept; jump cuts; counter name iifname . oifname map @pairs }}\n}}",
+             chain crossing {{ type filter hook forward priority 0; policy accept; jump cuts; counter name iifname . oifname map @pairs; }}\n}}",
             elements.join(", ")
         );
         self.nft(&rules)?;

@@ -83,7 +83,7 @@ impl Cell {
             let asked =
                 json!({ "sourceId": id, "metadataId": "webhook", "name": destination.name, "settings": settings });
             let made =
-                api.post("/destinations", asked)?.data(201).map_err(|why| format!("{}: {why}", destination.name))?;
+                api.post("/destinations", asked)?.data(200).map_err(|why| format!("{}: {why}", destination.name))?;
             let id = made.pointer("/destination/id").and_then(Value::as_str).ok_or("the new destination has no id")?;
             self.destinations.insert(destination.name, id.to_owned());
         }

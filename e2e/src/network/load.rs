@@ -112,9 +112,10 @@ impl<'a> Client<'a> {
             let one = Sent { events: 1, ..Sent::default() };
             match usize::try_from(number % 7).unwrap_or_default() {
                 6 => {
-                    let data = BASE64.encode(self.event(number, "track").as_bytes());
-                    let (key, marker) = (&self.key, self.marker);
-                    let path = format!("/v1/pixel/track?writeKey={key}&ref={marker}&data={}", encoded(&data));
+                    // A pixel's key is in its event.
+                    let event = self.event(number, "track");
+                    let event = event.replacen('{', &format!(r#"{{"writeKey":"{}","#, self.key), 1);
+                    let path = format!("/v1/pixel/track?data={}", encoded(&BASE64.encode(event.as_bytes())));
                     self.request("GET", &path, &[], b"", one)?;
                 }
                 call => {

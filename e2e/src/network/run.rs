@@ -264,7 +264,7 @@ fn reasons(tally: &mut Tally, lab: &Lab, region: &Region, destinations: &[Destin
         End::Refused(code) | End::Stops(code) => Some((destination, code)),
         End::Arrive | End::Dead(_) => None,
     });
-    let wrong = lab.on("operator", || {
+    let wrong = lab.on(region.side.owner, || {
         let wrong = waiting.filter_map(|(destination, code)| {
             let slug = if destination.source == Source::Server { "server" } else { "few" };
             let last = format!("{}-{}", message_ids(region.side, slug), destination.events() - 1);

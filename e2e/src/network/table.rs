@@ -25,12 +25,14 @@ pub struct Side {
     pub cell: &'static str,
     pub clients: &'static str,
     pub strays: &'static str,
+    /// Who looks at events in the cell.
+    pub owner: &'static str,
     pub other: &'static str,
 }
 
 pub const SIDES: [Side; 2] = [
-    Side { region: US, cell: "us", clients: "clients-us", strays: "strays-us", other: EU },
-    Side { region: EU, cell: "eu", clients: "clients-eu", strays: "strays-eu", other: US },
+    Side { region: US, cell: "us", clients: "clients-us", strays: "strays-us", owner: "owner-us", other: EU },
+    Side { region: EU, cell: "eu", clients: "clients-eu", strays: "strays-eu", owner: "owner-eu", other: US },
 ];
 
 pub fn side(region: &str) -> &'static Side {
@@ -45,13 +47,15 @@ const fn host(name: &'static str, group: u8, host: u8) -> Host {
 }
 
 /// Groups 1 and 3 stand in the US, 2 and 4 in Ireland, 5 in the United Kingdom; nobody says where the others are.
-pub const HOSTS: [Host; 20] = [
+pub const HOSTS: [Host; 22] = [
     host("us", 1, 1),
     host("clients-us", 1, 2),
     host("strays-us", 1, 3),
+    host("owner-us", 1, 4),
     host("eu", 2, 1),
     host("clients-eu", 2, 2),
     host("strays-eu", 2, 3),
+    host("owner-eu", 2, 4),
     host("leak-eu", 2, 9),
     host("partner-us-takes", 3, 1),
     host("partner-us-denied", 3, 2),
@@ -327,6 +331,7 @@ pub fn ways() -> Vec<Way> {
         // Who sends a region's events to the other region's cell has put them on that way itself.
         ways.push(way(side.strays, self::side(side.other).cell, Some(side.region)));
         ways.push(way("operator", cell, None));
+        ways.push(way(cell, side.owner, Some(side.region)));
         ways.push(way(cell, "dns", None));
     }
     // The frames that close the capture.
@@ -366,6 +371,7 @@ mod tests {
     fn no_way_leads_out_of_a_region_but_to_those_that_the_table_opens() {
         let out: Vec<_> = ways().iter().filter(|way| way.from == "eu").map(|way| way.to).collect();
         let allowed = [
+            "owner-eu",
             "dns",
             "partner-eu-takes",
             "partner-eu-cut",
