@@ -261,7 +261,7 @@ fn reasons(tally: &mut Tally, lab: &Lab, region: &Region, destinations: &[Destin
     let cell = &region.cell;
     let of_region = destinations.iter().filter(|destination| destination.region == region.side.region);
     let waiting = of_region.filter_map(|destination| match destination.end {
-        End::Refused(code) | End::Stops(code) => Some((destination, code)),
+        End::Refused(code) | End::Stops(code, _) => Some((destination, code)),
         End::Arrive | End::Dead(_) => None,
     });
     let wrong = lab.on(region.side.owner, || {

@@ -124,8 +124,8 @@ pub enum End {
     Refused(&'static str),
     /// Each is tried once and dead, because of this status.
     Dead(u16),
-    /// Some arrive, then the others wait, and this is why.
-    Stops(&'static str),
+    /// Some arrive, so many at most; then the others wait, and this is why. The sheet counts up to the first that waits.
+    Stops(&'static str, u64),
 }
 
 pub struct Destination {
@@ -212,6 +212,10 @@ pub fn destinations() -> Vec<Destination> {
             "partner-us-moved",
             Dead(307),
         ),
+        at(
+            "10.99.6.1:8080",
+            named(US, "trapped-us", Few, Some("US"), &[], takes(), "trap", Refused("address_refused")),
+        ),
         // In a denied country, whatever is said of it.
         named(
             EU,
@@ -270,7 +274,7 @@ pub fn destinations() -> Vec<Destination> {
             &[&["partner-eu-turns"], &["partner-eu-turns"], &["partner-us-denied"]],
             Manner::Closes,
             "partner-eu-turns",
-            Stops("country_refused"),
+            Stops("country_refused", 2),
         ),
         named(
             EU,
@@ -280,7 +284,7 @@ pub fn destinations() -> Vec<Destination> {
             &[&["partner-eu-turns"], &["trap"]],
             Manner::Closes,
             "partner-eu-turns",
-            Stops("address_refused"),
+            Stops("address_refused", 1),
         ),
         named(
             EU,
