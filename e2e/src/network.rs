@@ -56,7 +56,7 @@ pub fn run(domicile: &Path) -> Tally {
 
 fn steps(tally: &mut Tally, lab: &Lab, domicile: &Path) -> Result<(), String> {
     let dns = Dns::start(lab, "dns")?;
-    planted::find(tally, lab, &dns)?;
+    planted::find(tally, lab)?;
     let run = run::go(tally, lab, domicile, &dns)?;
     run.check(tally, lab)?;
     agreement::check(tally, &run)

@@ -1,6 +1,9 @@
 //! Agreement to the event: what clients sent, what the balance sheet says, what is in the archive, what partners have, and the ledger.
 
-use super::ledger::{self, Known, LEDGER};
+use super::cell::Counts;
+use super::checks::none;
+use super::ledger::{self, Arrived, Known, REFUSALS};
+use super::partner::Taken;
 use super::run::{Region, Run};
 use super::table::{Destination, End, HOSTS};
 use crate::archive::Archive;
@@ -8,6 +11,7 @@ use crate::tally::Tally;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::path::Path;
 
 pub fn check(tally: &mut Tally, run: &Run) -> Result<(), String> {
     for region in &run.regions {
@@ -26,7 +30,12 @@ pub fn check(tally: &mut Tally, run: &Run) -> Result<(), String> {
             let agreed = agrees(run, region, destination);
             tally.check(format!("{name}: {} and its partner agree: {:?}", destination.name, destination.end), agreed);
         }
-        ledger_of(tally, run, region, archived.values().sum());
+        let entries = ledger::entries(&region.cell.cell_folder().join("ledger"));
+        let differ = entries.and_then(|entries| none(ledger::differences(&entries, &known(run, region, archived)?)));
+        tally.check(format!("{name}: the ledger agrees to the event, and with what crossed"), differ);
+        if !REFUSALS {
+            tally.skip(format!("{name}: the ledger has what the border refused"), "the border does not tell it yet");
+        }
     }
     Ok(())
 }
@@ -43,6 +52,11 @@ fn archived(region: &Region) -> Result<BTreeMap<String, u64>, String> {
         })?;
     }
     Ok(lines)
+}
+
+/// What the destination's partner has of it.
+fn taken(run: &Run, destination: &Destination) -> Taken {
+    run.partners.get(destination.host).map(|partner| partner.taken(&destination.path())).unwrap_or_default()
 }
 
 /// The sheet's counts of a destination, the events that came to its partner, and its dead letters.
@@ -71,35 +85,52 @@ fn agrees(run: &Run, region: &Region, destination: &Destination) -> Result<(), S
     }
 }
 
-fn ledger_of(tally: &mut Tally, run: &Run, region: &Region, archived: u64) {
-    let what = format!("{}: the ledger agrees to the event, and with what crossed", region.side.region);
-    if !LEDGER {
-        return tally.skip(what, "cells write no ledger yet");
-    }
-    let known = known(run, region, archived);
-    let entries = ledger::entries(&region.cell.cell_folder().join("ledger"));
-    tally.check(what, entries.and_then(|entries| super::checks::none(ledger::differences(&entries, &known))));
-}
-
-fn known(run: &Run, region: &Region, archived: u64) -> Known {
+fn known(run: &Run, region: &Region, archived: BTreeMap<String, u64>) -> Result<Known, String> {
     let of_region = || run.destinations.iter().filter(|destination| destination.region == region.side.region);
-    let id = |destination: &Destination| region.cell.destinations[destination.name].clone();
-    let delivered = of_region().map(|destination| {
-        let taken = run.partners.get(destination.host).map(|partner| partner.taken(&destination.path()));
-        let came = taken.map_or(0, |taken| taken.events.len() as u64);
-        (id(destination), if matches!(destination.end, End::Dead(_)) { 0 } else { came })
+    let source =
+        |(slug, counts): (&String, &Counts)| Some((region.cell.sources.get(slug.as_str())?.0.clone(), *counts));
+    let arrived = of_region().filter(|destination| destination.opens()).map(|destination| {
+        let taken = taken(run, destination);
+        let delivered = if matches!(destination.end, End::Dead(_)) { 0 } else { taken.events.len() as u64 };
+        let arrived = Arrived { delivered, requests: taken.requests, bytes: taken.body_bytes };
+        (region.cell.destinations[destination.name].clone(), arrived)
     });
-    let refused = of_region().filter(|destination| matches!(destination.end, End::Refused(_) | End::Stops(..))).map(id);
+    let refused = of_region().filter_map(|destination| match destination.end {
+        End::Refused(code) | End::Stops(code, _) if REFUSALS => {
+            Some((destination.at.split(':').next()?.to_owned(), code))
+        }
+        _ => None,
+    });
     let crossed = run.crossed.iter().filter_map(|((from, to), count)| {
         let is_partner = *from == region.side.cell && to.starts_with("partner-");
         let host = HOSTS.iter().find(|host| host.name == *to).filter(|_| is_partner)?;
         Some((host.address(), count.bytes))
     });
-    Known {
-        accepted: region.balance.sources.values().map(|counts| counts.accepted).sum(),
+    Ok(Known {
+        sources: region.balance.sources.iter().filter_map(source).collect(),
         archived,
-        delivered: delivered.collect(),
+        objects: objects(&region.cell.cell_folder().join("archive"))?,
+        arrived: arrived.collect(),
         refused: refused.collect(),
         crossed: crossed.collect(),
+    })
+}
+
+/// The bytes of each file of the archive, by its name from the archive's folder on.
+fn objects(archive: &Path) -> Result<BTreeMap<String, u64>, String> {
+    let at = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let mut objects = BTreeMap::new();
+    let mut folders = vec![archive.join("segment-logs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(|error| at(&folder, error))? {
+            let path = entry.map_err(|error| at(&folder, error))?.path();
+            let file = path.metadata().map_err(|error| at(&path, error))?;
+            if file.is_dir() {
+                folders.push(path);
+            } else if let Ok(name) = path.strip_prefix(archive) {
+                objects.insert(name.display().to_string(), file.len());
+            }
+        }
     }
+    Ok(objects)
 }

@@ -6,28 +6,40 @@
 //! bundle = length u16 | entry | length u16 | entry | …    (big endian; an entry is one JSON object)
 //! ```
 
+use super::cell::Counts;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// Whether cells write a ledger. Until they do, its check is shown as skipped.
-pub const LEDGER: bool = false;
+/// Whether the border tells the ledger what it refuses. Until it does, that part of the check is shown as skipped.
+pub const REFUSALS: bool = false;
 
 /// What the ledger is held against.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// Of the balance sheet.
-    pub accepted: u64,
-    /// Lines of the archive.
-    pub archived: u64,
-    /// Delivered, by destination: what the partners have.
-    pub delivered: BTreeMap<String, u64>,
-    /// Destinations with events that the border refused.
-    pub refused: Vec<String>,
-    /// Bytes that crossed to each host that is neither a client nor the name server.
+    /// Of the balance sheet, by source id.
+    pub sources: BTreeMap<String, Counts>,
+    /// Lines of the archive, by source id.
+    pub archived: BTreeMap<String, u64>,
+    /// Bytes of each file of the archive, by its name there.
+    pub objects: BTreeMap<String, u64>,
+    /// By destination id: what its partner has.
+    pub arrived: BTreeMap<String, Arrived>,
+    /// Host and code of what the border refused.
+    pub refused: Vec<(String, &'static str)>,
+    /// Bytes that crossed to each partner's host.
     pub crossed: BTreeMap<Ipv4Addr, u64>,
+}
+
+/// What came to a partner from one destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// Taken, each counted once.
+    pub delivered: u64,
+    pub requests: u64,
+    pub bytes: u64,
 }
 
 /// Every entry in order.
@@ -87,54 +99,78 @@ fn read_bundle(mut bytes: &[u8]) -> Result<Vec<Value>, String> {
     Ok(entries)
 }
 
-/// All that differs; nothing when ledger and lab agree to the event.
+/// All that differs; nothing when ledger and lab agree to the event and to the byte.
 pub fn differences(entries: &[Value], known: &Known) -> Vec<String> {
+    let mut wrong = Differences::default();
     let kind = |name: &'static str| entries.iter().filter(move |entry| entry["kind"] == name);
-    let sum = |name, field: &str| kind(name).map(|entry| entry[field].as_u64().unwrap_or(0)).sum::<u64>();
-    let all = |value: &Value| value.as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum::<u64>();
-    let mut wrong = Vec::new();
-    let mut same = |what: &str, ledger: u64, lab: u64| {
-        if ledger != lab {
-            wrong.push(format!("{what}: the ledger says {ledger}, the lab {lab}"));
-        }
-    };
-    same("accepted", sum("accepted", "events"), known.accepted);
-    same("accepted by source", kind("accepted").map(|entry| all(&entry["sources"])).sum(), known.accepted);
-    same("accepted by point", kind("accepted").map(|entry| all(&entry["points"])).sum(), known.accepted);
-    same("decided", kind("decided").map(|entry| all(&entry["outcomes"])).sum(), known.accepted);
-    same("stored", sum("stored", "events"), known.archived);
-    for (destination, delivered) in &known.delivered {
-        let of_it = kind("sent").filter(|entry| entry["destination"] == destination.as_str());
-        same(
-            &format!("sent to {destination}"),
-            of_it.map(|entry| entry["delivered"].as_u64().unwrap_or(0)).sum(),
-            *delivered,
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+
+    let all: u64 = known.sources.values().map(|counts| counts.accepted).sum();
+    wrong.same("accepted", kind("accepted").map(|entry| count(&entry["events"])).sum(), all);
+    for (source, counts) in &known.sources {
+        wrong.same(
+            &format!("accepted of {source}"),
+            kind("accepted").map(|entry| count(&entry["sources"][source])).sum(),
+            counts.accepted,
         );
+        let Counts { kept, duplicate, invalid, .. } = *counts;
+        for (outcome, known) in [("kept", kept), ("duplicate", duplicate), ("invalid", invalid)] {
+            let decided = kind("decided").map(|entry| count(&entry["sources"][source][outcome])).sum();
+            wrong.same(&format!("{outcome} of {source}"), decided, known);
+        }
     }
-    for destination in &known.refused {
-        let is_there = kind("refused").any(|entry| entry["destination"] == destination.as_str());
-        same(&format!("refused for {destination}, entries or none"), u64::from(is_there), 1);
+    for (source, lines) in &known.archived {
+        let stored = kind("stored").filter(|entry| entry["source"] == source.as_str());
+        wrong.same(&format!("stored of {source}"), stored.map(|entry| count(&entry["events"])).sum(), *lines);
+    }
+    for (object, bytes) in &known.objects {
+        let stored = kind("stored").filter(|entry| entry["object"] == object.as_str());
+        wrong.same(&format!("bytes of {object}"), stored.map(|entry| count(&entry["bytes"])).sum(), *bytes);
+    }
+    wrong.same("files in the archive", kind("stored").count() as u64, known.objects.len() as u64);
+    for (destination, arrived) in &known.arrived {
+        let of_it = || kind("sent").filter(|entry| entry["destination"] == destination.as_str());
+        let sum = |field: &str| of_it().map(|entry| count(&entry[field])).sum();
+        let Arrived { delivered, requests, bytes } = *arrived;
+        for (field, known) in [("delivered", delivered), ("requests", requests), ("bytes", bytes)] {
+            wrong.same(&format!("{field} of destination {destination}"), sum(field), known);
+        }
+    }
+    for (host, code) in &known.refused {
+        let is_there = kind("refused").any(|entry| entry["host"] == host.as_str() && entry["code"] == *code);
+        wrong.same(&format!("whether {host} was refused for {code}"), u64::from(is_there), 1);
     }
     let mut sent: BTreeMap<Ipv4Addr, u64> = BTreeMap::new();
     for entry in kind("sent") {
         let address = entry["address"].as_str().unwrap_or_default();
         match address.split(':').next().unwrap_or_default().parse() {
-            Ok(address) => *sent.entry(address).or_default() += entry["bytes"].as_u64().unwrap_or(0),
-            Err(_) => wrong.push(format!("sent to `{address}`, which is no address of the lab")),
+            Ok(address) => *sent.entry(address).or_default() += count(&entry["bytes"]),
+            Err(_) => wrong.0.push(format!("sent to `{address}`, which is no address of the lab")),
         }
     }
     for (address, crossed) in &known.crossed {
         match sent.get(address) {
-            None => wrong.push(format!("{crossed} bytes crossed to {address}, and no entry says so")),
+            None => wrong.0.push(format!("{crossed} bytes crossed to {address}, and no entry says so")),
             Some(bytes) if bytes > crossed => {
-                wrong.push(format!("{bytes} bytes sent to {address}, and only {crossed} crossed"));
+                wrong.0.push(format!("{bytes} bytes sent to {address}, and only {crossed} crossed"));
             }
             Some(_) => {}
         }
     }
     let unseen = sent.keys().filter(|address| !known.crossed.contains_key(address));
-    wrong.extend(unseen.map(|address| format!("sent to {address}, and nothing crossed to it")));
-    wrong
+    wrong.0.extend(unseen.map(|address| format!("sent to {address}, and nothing crossed to it")));
+    wrong.0
+}
+
+#[derive(Default)]
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn same(&mut self, what: &str, ledger: u64, lab: u64) {
+        if ledger != lab {
+            self.0.push(format!("{what}: the ledger says {ledger}, the lab {lab}"));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -144,18 +180,20 @@ mod tests {
 
     fn good() -> (Vec<Value>, Known) {
         let entries = vec![
-            json!({ "kind": "accepted", "events": 3, "sources": { "a": 1, "b": 2 }, "points": { "dublin": 3 } }),
-            json!({ "kind": "accepted", "events": 1, "sources": { "a": 1 }, "points": { "dublin": 1 } }),
-            json!({ "kind": "decided", "outcomes": { "kept": 3, "duplicate": 1 } }),
-            json!({ "kind": "stored", "object": "o", "events": 3, "bytes": 90 }),
-            json!({ "kind": "sent", "destination": "d", "address": "10.99.4.1:8080", "delivered": 2, "bytes": 500 }),
-            json!({ "kind": "refused", "destination": "r", "code": "country_refused" }),
+            json!({ "kind": "accepted", "events": 3, "sources": { "a": 1, "b": 2 } }),
+            json!({ "kind": "accepted", "events": 1, "sources": { "a": 1 } }),
+            json!({ "kind": "decided", "sources": { "a": { "kept": 1, "duplicate": 1 }, "b": { "kept": 1, "invalid": 1 } } }),
+            json!({ "kind": "stored", "source": "a", "object": "o", "events": 1, "bytes": 90 }),
+            json!({ "kind": "sent", "destination": "d", "address": "10.99.4.1:8080", "delivered": 1, "requests": 2, "bytes": 500 }),
+            json!({ "kind": "refused", "host": "turns.test", "code": "country_refused" }),
         ];
+        let counts = |accepted, duplicate, invalid, kept| Counts { accepted, duplicate, invalid, kept };
         let known = Known {
-            accepted: 4,
-            archived: 3,
-            delivered: [("d".to_owned(), 2)].into(),
-            refused: vec!["r".to_owned()],
+            sources: [("a".to_owned(), counts(2, 1, 0, 1)), ("b".to_owned(), counts(2, 0, 1, 1))].into(),
+            archived: [("a".to_owned(), 1)].into(),
+            objects: [("o".to_owned(), 90)].into(),
+            arrived: [("d".to_owned(), Arrived { delivered: 1, requests: 2, bytes: 500 })].into(),
+            refused: vec![("turns.test".to_owned(), "country_refused")],
             crossed: [(Ipv4Addr::new(10, 99, 4, 1), 900)].into(),
         };
         (entries, known)
@@ -165,27 +203,33 @@ mod tests {
     fn a_ledger_that_says_what_the_lab_knows_has_no_difference_and_every_change_is_one() {
         let (entries, known) = good();
         assert_eq!(differences(&entries, &known), [""; 0]);
-        for (entry, field, value) in [
-            (0, "events", json!(4)),
-            (0, "sources", json!({ "a": 1 })),
-            (1, "points", json!({})),
-            (2, "outcomes", json!({ "kept": 3 })),
-            (3, "events", json!(2)),
-            (4, "delivered", json!(1)),
-            (4, "address", json!("10.99.4.2:8080")),
-            (4, "address", json!("partner.test")),
-            (4, "bytes", json!(901)),
-            (5, "destination", json!("d")),
+        for (entry, at, value) in [
+            (0, "/events", json!(4)),
+            (0, "/sources/a", json!(2)),
+            (2, "/sources/a/kept", json!(2)),
+            (2, "/sources/b/invalid", json!(0)),
+            (3, "/events", json!(2)),
+            (3, "/bytes", json!(91)),
+            (3, "/object", json!("p")),
+            (4, "/delivered", json!(2)),
+            (4, "/requests", json!(1)),
+            (4, "/bytes", json!(499)),
+            (4, "/address", json!("10.99.4.2:8080")),
+            (4, "/address", json!("partner.test")),
+            (5, "/host", json!("other.test")),
+            (5, "/code", json!("address_refused")),
         ] {
             let mut changed = entries.clone();
-            changed[entry][field] = value;
-            assert!(!differences(&changed, &known).is_empty(), "{entry} {field}");
+            *changed[entry].pointer_mut(at).unwrap() = value;
+            assert!(!differences(&changed, &known).is_empty(), "{entry} {at}");
         }
         for left_out in 0..entries.len() {
             let mut fewer = entries.clone();
             fewer.remove(left_out);
             assert!(!differences(&fewer, &known).is_empty(), "without {left_out}");
         }
+        let crossed = [(Ipv4Addr::new(10, 99, 4, 1), 499)].into();
+        assert_eq!(differences(&entries, &Known { crossed, ..known }).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::capture::Recorder;
 use super::checks::{self, Leak};
-use super::dns::{Dns, query};
+use super::dns::query;
 use super::lab::Lab;
 use super::markers::{self, Search};
 use super::partner::{PORT, Partner};
@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddrV4, TcpStream, UdpSocket};
+use std::process::Command;
 
 const FROM: &str = "leak-eu";
 const TO: &str = "sink-us";
@@ -27,11 +28,11 @@ const TO: &str = "sink-us";
 ///
 /// # Errors
 /// What was planted and not found.
-pub fn find(tally: &mut Tally, lab: &Lab, _dns: &Dns) -> Result<(), String> {
+pub fn find(tally: &mut Tally, lab: &Lab) -> Result<(), String> {
     let marker = markers::fresh().map_err(|error| format!("a marker: {error}"))?;
     let search = Search::new(&marker);
     let forms = forms(&marker)?;
-    let _sink = Partner::start(lab, TO, HashMap::new())?;
+    Partner::start(lab, TO, HashMap::new())?;
     lab.bridge.reset()?;
     let recorder = Recorder::start(lab, "planted")?;
     let (sink, names) = (SocketAddrV4::new(lab.address(TO)?, PORT), SocketAddrV4::new(lab.address("dns")?, 53));
@@ -62,6 +63,7 @@ pub fn find(tally: &mut Tally, lab: &Lab, _dns: &Dns) -> Result<(), String> {
     let refused = checks::crossings(&crossed, &ways()).err().filter(|why| why.contains(&format!("{FROM} -> {TO}")));
     tally.check("control: the table does not let it cross", refused.map(drop).ok_or("nothing was said of it"));
     files(tally, lab, &search, &forms)?;
+    tally.check("control: two hosts share no /tmp and no /dev/shm", private(lab));
     lab.bridge.reset()?;
     match tally.failed() == before {
         true => Ok(()),
@@ -86,6 +88,25 @@ fn files(tally: &mut Tally, lab: &Lab, search: &Search, forms: &[(&str, Vec<u8>)
         fs::remove_file(folder.join("tmp").join(format!("planted-{number}"))).map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// What a process of one host leaves in `/tmp` and `/dev/shm` is in that host's folder, and no process of another sees it: else a
+/// marker could cross where no packet does.
+fn private(lab: &Lab) -> Result<(), String> {
+    let shell = |host, script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        lab.process(host, &command)?.output().map_err(|error| format!("{host}: {error}"))
+    };
+    let written = shell(FROM, "echo planted > /tmp/planted && echo planted > /dev/shm/planted")?;
+    let home = lab.home(FROM);
+    if !written.status.success() || !["tmp", "shm"].iter().all(|folder| home.join(folder).join("planted").exists()) {
+        return Err(format!("{FROM} left nothing: {}", String::from_utf8_lossy(&written.stderr)));
+    }
+    match shell(TO, "cat /tmp/planted || cat /dev/shm/planted")?.status.success() {
+        true => Err(format!("{TO} reads what {FROM} left")),
+        false => Ok(()),
+    }
 }
 
 fn is_among(leaks: &[Leak], place: &str, form: &str) -> Result<(), String> {
