@@ -111,8 +111,7 @@ impl Cell {
     ///
     /// # Errors
     /// The last sheet's first destination that had not.
-    pub fn await_settled(&self, destinations: &[Destination]) -> Result<Balance, String> {
-        let mut last = None;
+    pub fn await_settled(&self, destinations: &[Destination]) -> Result<(), String> {
         eventually(SETTLE_MAX, || {
             let balance = self.balance()?;
             for destination in destinations.iter().filter(|destination| destination.region == self.side.region) {
@@ -132,10 +131,8 @@ impl Cell {
                     ));
                 }
             }
-            last = Some(balance);
             Ok(())
-        })?;
-        last.ok_or_else(|| "no balance".to_owned())
+        })
     }
 
     /// Why the border keeps one event of the destination waiting.

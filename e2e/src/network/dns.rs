@@ -52,9 +52,13 @@ impl Dns {
 }
 
 fn serve(socket: &UdpSocket, names: &Mutex<Names>) {
-    let mut query = [0; 1500];
+    let (mut query, mut told) = ([0; 1500], HashMap::new());
     while let Ok((length, from)) = socket.recv_from(&mut query) {
-        if let Some(answer) = answer(&query[..length], &mut lock(names)) {
+        let query = &query[..length];
+        // A query that is sent once more, because its answer did not come, gets the same one.
+        let again = told.get(&(from, query.to_vec())).cloned();
+        if let Some(answer) = again.or_else(|| answer(query, &mut lock(names))) {
+            told.insert((from, query.to_vec()), answer.clone());
             // Whoever did not get it asks again.
             let _ = socket.send_to(&answer, from);
         }
