@@ -2,7 +2,7 @@
 
 use super::cell::Counts;
 use super::checks::none;
-use super::ledger::{self, Arrived, Known, REFUSALS};
+use super::ledger::{self, Arrived, Known};
 use super::partner::Taken;
 use super::run::{Region, Run};
 use super::table::{Destination, End, HOSTS};
@@ -33,9 +33,6 @@ pub fn check(tally: &mut Tally, run: &Run) -> Result<(), String> {
         let entries = ledger::entries(&region.cell.cell_folder().join("ledger"));
         let differ = entries.and_then(|entries| none(ledger::differences(&entries, &known(run, region, archived)?)));
         tally.check(format!("{name}: the ledger agrees to the event, and with what crossed"), differ);
-        if !REFUSALS {
-            tally.skip(format!("{name}: the ledger has what the border refused"), "the border does not tell it yet");
-        }
     }
     Ok(())
 }
@@ -96,10 +93,8 @@ fn known(run: &Run, region: &Region, archived: BTreeMap<String, u64>) -> Result<
         (region.cell.destinations[destination.name].clone(), arrived)
     });
     let refused = of_region().filter_map(|destination| match destination.end {
-        End::Refused(code) | End::Stops(code, _) if REFUSALS => {
-            Some((destination.at.split(':').next()?.to_owned(), code))
-        }
-        _ => None,
+        End::Refused(code) | End::Stops(code, _) => Some((destination.at.split(':').next()?.to_owned(), code)),
+        End::Arrive | End::Dead(_) => None,
     });
     let crossed = run.crossed.iter().filter_map(|((from, to), count)| {
         let is_partner = *from == region.side.cell && to.starts_with("partner-");

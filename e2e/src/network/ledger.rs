@@ -13,9 +13,6 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// Whether the border tells the ledger what it refuses. Until it does, that part of the check is shown as skipped.
-pub const REFUSALS: bool = false;
-
 /// What the ledger is held against.
 #[derive(Debug, Default)]
 pub struct Known {

@@ -57,7 +57,7 @@ pub fn go(tally: &mut Tally, lab: &Lab, domicile: &Path, dns: &Dns) -> Result<Ru
     let destinations = table::destinations();
     let partners = partners(lab, &destinations)?;
     for destination in destinations.iter().filter(|destination| !destination.answers.is_empty()) {
-        let answer = |hosts: &&[&str]| hosts.iter().map(|host| lab.address(host)).collect::<Result<Vec<_>, _>>();
+        let answer = |hosts: &Vec<&str>| hosts.iter().map(|host| lab.address(host)).collect::<Result<Vec<_>, _>>();
         let answers = destination.answers.iter().map(answer).collect::<Result<Vec<_>, _>>()?;
         dns.tell(&format!("{}.test", destination.name), answers);
     }

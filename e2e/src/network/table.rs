@@ -6,10 +6,6 @@
 use super::lab::Host;
 use super::partner::Manner;
 
-/// Whether the product can send part of an event under a transfer (`fields` of a transfer in `topology.yml`). Until it can, the
-/// row of that destination is left out.
-pub const REDUCED_TRANSFERS: bool = false;
-
 /// All events that clients send; half of them to each region.
 pub const EVENTS: u64 = 100_000;
 /// Of those, in each region: to the source whose destinations take events, and to the one whose destinations are traps.
@@ -73,12 +69,6 @@ pub const HOSTS: [Host; 22] = [
 ];
 
 pub fn topology() -> String {
-    let transfers = match REDUCED_TRANSFERS {
-        true => {
-            "\n      transfers: [{ to: GB, basis: adequacy, approved_by: dpo@example.com, expires: 2099-12-31, fields: { allow: [event], hash: [userId], truncate_ip: true } }]"
-        }
-        false => "",
-    };
     format!(
         "regions:
   us-west:
@@ -95,7 +85,13 @@ pub fn topology() -> String {
     egress_addresses: [10.99.2.1/32]
     ingest: {{ dublin: {{ country: IE, listen: '10.99.2.1:{POINT_PORT}' }} }}
     border:
-      allow: [EEA]{transfers}
+      allow: [EEA]
+      transfers:
+        - to: GB
+          basis: adequacy
+          approved_by: dpo@example.com
+          expires: 2099-12-31
+          fields: {{ allow: [event, properties.plan], hash: [userId], truncate_ip: true }}
 networks:
   10.99.1.0/24: US
   10.99.2.0/24: IE
@@ -137,7 +133,7 @@ pub struct Destination {
     /// What the customer declares.
     pub declared: Option<&'static str>,
     /// The hosts whose addresses the name server gives, one answer after the other.
-    pub answers: Answers,
+    pub answers: Vec<Vec<&'static str>>,
     pub manner: Manner,
     /// The host where its events arrive.
     pub host: &'static str,
@@ -166,153 +162,89 @@ impl Destination {
     }
 }
 
-/// The hosts whose addresses a name has, one answer after the other.
-type Answers = &'static [&'static [&'static str]];
-
-/// A destination at a name of its own.
-#[allow(clippy::too_many_arguments, reason = "a row of the table: each column once")]
-fn named(
-    region: &'static str,
-    name: &'static str,
-    source: Source,
-    declared: Option<&'static str>,
-    answers: Answers,
-    manner: Manner,
-    host: &'static str,
-    end: End,
-) -> Destination {
+/// A row of the table: a destination at a name of its own, which has its host's address. More is said behind it.
+fn row(region: &'static str, source: Source, name: &'static str, host: &'static str, end: End) -> Destination {
     let at = format!("{name}.test:{}", super::partner::PORT);
-    Destination { region, name, source, at, declared, answers, manner, host, end }
+    let answers = vec![vec![host]];
+    Destination { region, name, source, at, declared: None, answers, manner: Manner::Takes, host, end }
+}
+
+impl Destination {
+    fn declares(self, country: &'static str) -> Self {
+        Self { declared: Some(country), ..self }
+    }
+
+    /// By number, without a name.
+    fn by_number(self, at: &str) -> Self {
+        Self { at: at.to_owned(), answers: Vec::new(), ..self }
+    }
+
+    fn lies(self, answers: &[&[&'static str]]) -> Self {
+        Self { answers: answers.iter().map(|hosts| hosts.to_vec()).collect(), ..self }
+    }
+
+    /// Its partner closes each connection, so that each event needs a look-up.
+    fn closes(self) -> Self {
+        Self { manner: Manner::Closes, ..self }
+    }
+
+    fn says(self, status: u16, header: &'static str, value: &str) -> Self {
+        Self { manner: Manner::Says { status, header, value: value.to_owned() }, ..self }
+    }
 }
 
 /// Every destination of the run.
 pub fn destinations() -> Vec<Destination> {
     use End::{Arrive, Dead, Refused, Stops};
     use Source::{Few, Server};
-    let at = |at: &str, destination: Destination| Destination { at: at.to_owned(), ..destination };
-    let takes = || Manner::Takes;
-    let says = |status, header, value: &str| Manner::Says { status, header, value: value.to_owned() };
-    let moved =
-        |name, manner, end| named(EU, name, Few, Some("IE"), &[&["partner-eu-moved"]], manner, "partner-eu-moved", end);
     const TRAP: &str = "http://10.99.6.1:8080/trap";
     const ABROAD: &str = "http://10.99.3.2:8080/abroad";
     const OTHER_CELL: &str = "http://10.99.1.1:7101/v1/batch";
-    let mut all = vec![
+    const ELSEWHERE: &str = "h2=\"10.99.3.2:8080\"; ma=3600, h3=\"10.99.6.1:8080\"; ma=3600";
+    let moves = |name, end| row(EU, Few, name, "partner-eu-moved", end).declares("IE");
+    vec![
         // In an allowed country; cut off for a while.
-        named(EU, "takes", Server, None, &[&["partner-eu-takes"]], takes(), "partner-eu-takes", Arrive),
-        named(EU, "cut", Server, Some("IE"), &[&["partner-eu-cut"]], takes(), "partner-eu-cut", Arrive),
-        named(US, "takes-us", Server, None, &[&["partner-us-takes"]], takes(), "partner-us-takes", Arrive),
-        named(
-            US,
-            "moved-us",
-            Few,
-            None,
-            &[&["partner-us-moved"]],
-            says(307, "location", TRAP),
-            "partner-us-moved",
-            Dead(307),
-        ),
-        at(
-            "10.99.6.1:8080",
-            named(US, "trapped-us", Few, Some("US"), &[], takes(), "trap", Refused("address_refused")),
-        ),
+        row(EU, Server, "takes", "partner-eu-takes", Arrive),
+        row(EU, Server, "cut", "partner-eu-cut", Arrive).declares("IE"),
+        row(US, Server, "takes-us", "partner-us-takes", Arrive),
+        row(US, Few, "moved-us", "partner-us-moved", Dead(307)).says(307, "location", TRAP),
+        // In a country to which a transfer lets some fields go.
+        row(EU, Server, "reduced", "partner-gb-reduced", Arrive),
         // In a denied country, whatever is said of it.
-        named(
-            EU,
-            "denied",
-            Server,
-            None,
-            &[&["partner-us-denied"]],
-            takes(),
-            "partner-us-denied",
-            Refused("country_refused"),
-        ),
-        named(
-            EU,
-            "declared",
-            Few,
-            Some("IE"),
-            &[&["partner-us-denied"]],
-            takes(),
-            "partner-us-denied",
-            Refused("country_contradicted"),
-        ),
-        at(
-            "10.99.3.2:8080",
-            named(EU, "by-number", Few, Some("US"), &[], takes(), "partner-us-denied", Refused("country_refused")),
-        ),
-        // The other region's cell, and where nobody may go.
-        at("10.99.1.1:7101", named(EU, "other-cell", Few, None, &[], takes(), "us", Refused("country_refused"))),
-        at("10.99.2.1:7101", named(EU, "own-cell", Few, None, &[], takes(), "eu", Refused("own_address"))),
-        at("10.99.6.1:8080", named(EU, "trapped", Few, Some("IE"), &[], takes(), "trap", Refused("address_refused"))),
+        row(EU, Server, "denied", "partner-us-denied", Refused("country_refused")),
+        row(EU, Few, "declared", "partner-us-denied", Refused("country_contradicted")).declares("IE"),
+        row(EU, Few, "by-number", "partner-us-denied", Refused("country_refused")).by_number("10.99.3.2:8080"),
+        // The other region's cell, the own one, and where nobody may go.
+        row(EU, Few, "other-cell", "us", Refused("country_refused")).by_number("10.99.1.1:7101"),
+        row(EU, Few, "own-cell", "eu", Refused("own_address")).by_number("10.99.2.1:7101"),
+        row(EU, Few, "trapped", "trap", Refused("address_refused")).declares("IE").by_number("10.99.6.1:8080"),
+        row(US, Few, "trapped-us", "trap", Refused("address_refused")).declares("US").by_number("10.99.6.1:8080"),
         // Names that lie.
-        named(
-            EU,
-            "mixed",
-            Few,
-            Some("IE"),
-            &[&["partner-eu-turns", "partner-us-denied"]],
-            takes(),
-            "partner-us-denied",
-            Refused("country_contradicted"),
-        ),
-        named(
-            EU,
-            "mixed-trap",
-            Few,
-            Some("IE"),
-            &[&["partner-eu-turns", "trap"]],
-            takes(),
-            "trap",
-            Refused("address_refused"),
-        ),
-        named(
-            EU,
-            "turns",
-            Few,
-            None,
-            &[&["partner-eu-turns"], &["partner-eu-turns"], &["partner-us-denied"]],
-            Manner::Closes,
-            "partner-eu-turns",
-            Stops("country_refused", 2),
-        ),
-        named(
-            EU,
-            "turns-trap",
-            Few,
-            Some("IE"),
-            &[&["partner-eu-turns"], &["trap"]],
-            Manner::Closes,
-            "partner-eu-turns",
-            Stops("address_refused", 1),
-        ),
-        named(
-            EU,
-            "rebinds",
-            Few,
-            Some("IE"),
-            &[&["trap"], &["partner-eu-rebinds"]],
-            takes(),
-            "partner-eu-rebinds",
-            Arrive,
-        ),
+        row(EU, Few, "mixed", "partner-us-denied", Refused("country_contradicted"))
+            .declares("IE")
+            .lies(&[&["partner-eu-turns", "partner-us-denied"]]),
+        row(EU, Few, "mixed-trap", "trap", Refused("address_refused"))
+            .declares("IE")
+            .lies(&[&["partner-eu-turns", "trap"]]),
+        row(EU, Few, "turns", "partner-eu-turns", Stops("country_refused", 2))
+            .lies(&[&["partner-eu-turns"], &["partner-eu-turns"], &["partner-us-denied"]])
+            .closes(),
+        row(EU, Few, "turns-trap", "partner-eu-turns", Stops("address_refused", 1))
+            .declares("IE")
+            .lies(&[&["partner-eu-turns"], &["trap"]])
+            .closes(),
+        row(EU, Few, "rebinds", "partner-eu-rebinds", Arrive)
+            .declares("IE")
+            .lies(&[&["trap"], &["partner-eu-rebinds"]]),
         // Partners that send elsewhere.
-        moved("moved-301", says(301, "location", TRAP), Dead(301)),
-        moved("moved-302", says(302, "location", ABROAD), Dead(302)),
-        moved("moved-303", says(303, "location", OTHER_CELL), Dead(303)),
-        moved("moved-307", says(307, "location", ABROAD), Dead(307)),
-        moved("moved-308", says(308, "location", TRAP), Dead(308)),
-        moved("refreshes", says(200, "refresh", &format!("0; url={TRAP}")), Arrive),
-        moved(
-            "alt-svc",
-            says(200, "alt-svc", "h2=\"10.99.3.2:8080\"; ma=3600, h3=\"10.99.6.1:8080\"; ma=3600"),
-            Arrive,
-        ),
-    ];
-    if REDUCED_TRANSFERS {
-        all.push(named(EU, "reduced", Server, None, &[&["partner-gb-reduced"]], takes(), "partner-gb-reduced", Arrive));
-    }
-    all
+        moves("moved-301", Dead(301)).says(301, "location", TRAP),
+        moves("moved-302", Dead(302)).says(302, "location", ABROAD),
+        moves("moved-303", Dead(303)).says(303, "location", OTHER_CELL),
+        moves("moved-307", Dead(307)).says(307, "location", ABROAD),
+        moves("moved-308", Dead(308)).says(308, "location", TRAP),
+        moves("refreshes", Arrive).says(200, "refresh", &format!("0; url={TRAP}")),
+        moves("alt-svc", Arrive).says(200, "alt-svc", ELSEWHERE),
+    ]
 }
 
 /// One way that something may cross, and whose events may be on it in clear.
