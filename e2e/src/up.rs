@@ -106,7 +106,7 @@ impl Home {
     ///
     /// # Errors
     /// Anything but exit code 0, with all that it printed.
-    fn command(&self, name: &str, more: &[&str]) -> Result<String, String> {
+    pub fn command(&self, name: &str, more: &[&str]) -> Result<String, String> {
         let run = Command::new(&self.domicile).arg(name).arg("--data").arg(&self.data).args(more).output();
         let run = run.map_err(|error| format!("{}: {error}", self.domicile.display()))?;
         let said = String::from_utf8_lossy(&run.stdout).into_owned();

@@ -33,6 +33,7 @@ pub fn check(tally: &mut Tally, run: &Run) -> Result<(), String> {
         let entries = ledger::entries(&region.cell.cell_folder().join("ledger"));
         let differ = entries.and_then(|entries| none(ledger::differences(&entries, &known(run, region, archived)?)));
         tally.check(format!("{name}: the ledger agrees to the event, and with what crossed"), differ);
+        tally.check(format!("{name}: `domicile verify` finds ledger and archive whole"), verified(region));
     }
     Ok(())
 }
@@ -80,6 +81,11 @@ fn agrees(run: &Run, region: &Region, destination: &Destination) -> Result<(), S
             taken.requests
         )),
     }
+}
+
+fn verified(region: &Region) -> Result<(), String> {
+    let folder = |name: &str| region.cell.cell_folder().join(name).display().to_string();
+    region.cell.home.command("verify", &["--ledger", &folder("ledger"), "--archive", &folder("archive")]).map(drop)
 }
 
 fn known(run: &Run, region: &Region, archived: BTreeMap<String, u64>) -> Result<Known, String> {
