@@ -35,7 +35,7 @@ impl Recorder {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &lab.bridge.namespace, "tcpdump", "-Z", "root", "-n", "-i", "br0"]);
         // Each frame at once and whole; room for a burst while this machine is busy.
-        command.args(["--immediate-mode", "-s", "0", "-B", "131072", "-U", "-w"]).arg(&file);
+        command.args(["--immediate-mode", "-s", "0", "-B", "65536", "-U", "-w"]).arg(&file);
         let tcpdump = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn();
         let recorder = Self { tcpdump: tcpdump.map_err(|error| format!("tcpdump: {error}"))?, file, log };
         let begun = Instant::now();
