@@ -10,6 +10,8 @@ mod script;
 mod side_by_side;
 mod sign_in;
 
+pub use api::{Api, encoded, eventually};
+
 use crate::tally::Tally;
 use std::path::Path;
 

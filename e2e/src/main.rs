@@ -1,7 +1,7 @@
 //! Domicile from outside: the release binary, real clients, kill -9, and the archive read back.
 //!
 //! Everything here knows only what a user knows: the command line, `demo.json`, HTTP, and the layout of the archive. Run it by
-//! `cargo xtask test --suite control|sdks|ingest|browser|faults|crash`, which builds the binary and installs the clients first.
+//! `cargo xtask test --suite control|sdks|ingest|browser|faults|network|crash`, which builds the binary and installs the clients first.
 //!
 //! - Each check prints a line; the last line counts them: `N passed, N failed`.
 //! - A failed run keeps its data folder, with the log of `up` in it, and says where.
@@ -17,6 +17,7 @@ mod http;
 mod ingest;
 mod json;
 mod kept;
+mod network;
 mod sdks;
 mod sheet;
 mod speaking;
@@ -65,6 +66,8 @@ enum Suite {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Regions, partners and a lying name server in network namespaces: what crosses is counted and captured
+    Network,
     /// Clients that never stop sending while the process is killed again and again
     Crash {
         #[arg(long, default_value_t = 30)]
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Suite::Ingest => ingest::run(&arguments.domicile),
         Suite::Browser => browser::run(&arguments.domicile),
         Suite::Faults { only } => faults::run(&arguments.domicile, only.as_deref()),
+        Suite::Network => network::run(&arguments.domicile),
         Suite::Crash { rounds, seed } => crash::run(&arguments.domicile, rounds, seed),
     };
     tally.close()

@@ -35,6 +35,13 @@ impl Home {
         Ok(Self { domicile: domicile.to_owned(), folder, data, port_base: free_port_base()?, more: Vec::new() })
     }
 
+    /// A home on a machine of its own, where all ports are free, in a folder that is there.
+    pub fn alone(domicile: &Path, folder: &Path, more: &[&str]) -> Self {
+        let (domicile, folder) = (domicile.to_owned(), folder.to_owned());
+        let more = more.iter().map(ToString::to_string).collect();
+        Self { domicile, data: folder.join("data"), folder, port_base: 7000, more }
+    }
+
     /// Takes the steps in a fresh home where `up` is given these arguments more. What stops a step is a failed check.
     pub fn test(
         tally: &mut Tally,
@@ -99,7 +106,7 @@ impl Home {
     ///
     /// # Errors
     /// Anything but exit code 0, with all that it printed.
-    fn command(&self, name: &str, more: &[&str]) -> Result<String, String> {
+    pub fn command(&self, name: &str, more: &[&str]) -> Result<String, String> {
         let run = Command::new(&self.domicile).arg(name).arg("--data").arg(&self.data).args(more).output();
         let run = run.map_err(|error| format!("{}: {error}", self.domicile.display()))?;
         let said = String::from_utf8_lossy(&run.stdout).into_owned();
@@ -140,7 +147,7 @@ impl Home {
         }
     }
 
-    fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.folder.join("up.log")
     }
 }

@@ -58,6 +58,18 @@ pub fn faults() -> Result<Count, DidNotRun> {
     counts(command)
 }
 
+/// Who may not make namespaces needs no programs for them: the suite says that it was skipped.
+pub fn network() -> Result<Count, DidNotRun> {
+    if cfg!(target_os = "linux") && install::is_root() {
+        install::need("ip", "iproute2")?;
+        install::need("nft", "nftables")?;
+        install::need("tcpdump", "tcpdump")?;
+    }
+    let mut command = e2e()?;
+    command.arg("network");
+    counts(command)
+}
+
 pub fn crash(rounds: u32, seed: Option<u64>) -> Result<Count, DidNotRun> {
     let mut command = e2e()?;
     command.arg("crash").args(["--rounds", &rounds.to_string()]);

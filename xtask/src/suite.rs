@@ -22,6 +22,7 @@ pub enum Suite {
     Sdks,
     Browser,
     Faults,
+    Network,
     Crash,
     Fuzz,
 }
@@ -38,6 +39,7 @@ impl Suite {
         Suite::Sdks,
         Suite::Browser,
         Suite::Faults,
+        Suite::Network,
         Suite::Crash,
         Suite::Fuzz,
     ];
@@ -54,6 +56,7 @@ impl Suite {
             Suite::Sdks => "sdks",
             Suite::Browser => "browser",
             Suite::Faults => "faults",
+            Suite::Network => "network",
             Suite::Crash => "crash",
             Suite::Fuzz => "fuzz",
         }
@@ -74,6 +77,9 @@ impl Suite {
             Suite::Browser => "the browser SDK in Chromium does the same, from npm and as served, over HTTP/2 too",
             Suite::Faults => {
                 "failing syncs, full disks, changed files, clocks that jump: each has a clear end, and loses nothing"
+            }
+            Suite::Network => {
+                "regions and partners in network namespaces: a marker crosses nowhere, every count agrees to the event"
             }
             Suite::Crash => "30 times kill -9 under load: nothing acknowledged is lost, nothing is twice",
             Suite::Fuzz => "each fuzz target for 60 seconds",
@@ -101,6 +107,7 @@ impl Suite {
             Suite::Sdks => outside::sdks(),
             Suite::Browser => outside::browser(),
             Suite::Faults => outside::faults(),
+            Suite::Network => outside::network(),
             Suite::Crash => outside::crash(30, None),
             Suite::Fuzz => fuzz::run(),
         }

@@ -3,6 +3,7 @@
 use crate::exit::Failure;
 use crate::part::Part;
 use crate::register::{Looked, Refusals, Teller};
+use crate::witness::show_to_all;
 use domicile_api::{Balance, BalanceKeeper};
 use domicile_archive::{Archive, ArchiveSettings, FolderStore};
 use domicile_border::{Border, Witness};
@@ -69,6 +70,7 @@ pub struct Cell {
     ledger_writer: Part,
     _follower: Follower,
     _watch: Follower,
+    _witnesses: Vec<Follower>,
 }
 
 /// A task beside the parts, until it is dropped.
@@ -236,6 +238,7 @@ impl Cell {
 
         let intake =
             Intake::new(world.clone(), Arc::clone(&topology), region.id.clone(), current.clone(), urls, ingest);
+        let witnesses = show_to_all(&region, &ledger, &border)?.into_iter().map(Follower).collect();
         let (mut points, mut spools) = (Vec::new(), Vec::new());
         for point in &region.ingest {
             if !point.remote {
@@ -278,6 +281,7 @@ impl Cell {
             consumers,
             _follower: follower,
             _watch: watch,
+            _witnesses: witnesses,
         })
     }
 

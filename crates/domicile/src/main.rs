@@ -22,6 +22,7 @@ mod send;
 mod tail;
 mod up;
 mod verify;
+mod witness;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
