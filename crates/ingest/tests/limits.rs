@@ -17,7 +17,7 @@ async fn a_source_above_its_rate_is_told_how_long_to_wait() {
     let got = post(&cell, LIMITED, 15).await;
     assert_eq!(got.outcome(), "429 rate_limited");
     assert_eq!((got.header("retry-after"), got.header("x-ratelimit-reset")), ("1", "1"));
-    assert_eq!(got.header("access-control-expose-headers"), "Retry-After, X-RateLimit-Reset");
+    assert_eq!(got.header("access-control-expose-headers"), "Retry-After, X-RateLimit-Reset, X-Domicile-Receipt");
     assert_eq!(post(&cell, LIMITED, 5).await.outcome(), "200");
     assert_eq!(post(&cell, WEB, 100).await.outcome(), "200", "another source is not held back");
     cell.hands.clock.advance(Duration::from_secs(1)).await;
