@@ -4,6 +4,7 @@ mod attacks;
 mod databases;
 mod differential;
 mod events;
+mod gate;
 mod lines;
 mod mmdb;
 mod naive;
