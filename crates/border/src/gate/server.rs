@@ -1,7 +1,7 @@
 //! The border process's side: sessions, permits, and the bytes between.
 
 use super::frame::{BYTES_MAX, IN_FORCE_BYTES_MAX, odd, read, write};
-use super::wire::{AskFrame, Connect, Failure, First, GrantedFrame, InForceFrame, Keep, RefusedFrame, Said};
+use super::wire::{AskFrame, Connect, Failure, First, GrantedFrame, Grants, InForceFrame, Keep, RefusedFrame, Said};
 use crate::ask::Ask;
 use crate::border::Border;
 use crate::line::{JUDGED_FOR, SendError};
@@ -9,8 +9,7 @@ use crate::outside::Stream;
 use crate::permit::{Granted, Permit};
 use crate::reach::Reached;
 use crate::refusal::{Code, Fault};
-use domicile_region::{BorderPolicy, Transfer};
-use domicile_workspace::WorkspaceId;
+use domicile_region::BorderPolicy;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -99,7 +98,7 @@ impl Gate {
         }
     }
 
-    fn put(&self, border: &Border, (named, grants): (Vec<String>, BTreeMap<WorkspaceId, Vec<Transfer>>)) {
+    fn put(&self, border: &Border, (named, grants): (Vec<String>, Grants)) {
         let mut policy = self.policy.clone();
         policy.transfers.retain(|transfer| named.contains(&transfer.id()));
         border.put_policy(policy);

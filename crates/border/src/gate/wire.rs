@@ -128,6 +128,9 @@ pub(super) struct Connect {
     pub connect_ms: u64,
 }
 
+/// The transfers of single workspaces.
+pub(super) type Grants = BTreeMap<WorkspaceId, Vec<Transfer>>;
+
 impl From<&InForce> for InForceFrame {
     fn from(in_force: &InForce) -> Self {
         let transfers = in_force.policy.transfers.iter().map(Transfer::id).collect();
@@ -139,7 +142,8 @@ impl From<&InForce> for InForceFrame {
 }
 
 impl InForceFrame {
-    pub fn read(self) -> io::Result<(Vec<String>, BTreeMap<WorkspaceId, Vec<Transfer>>)> {
+    /// The ids of the region's transfers, and the grants.
+    pub fn read(self) -> io::Result<(Vec<String>, Grants)> {
         let grants = self.grants.into_iter().map(|(workspace, grants)| {
             let grants = grants.into_iter().map(TransferFrame::read).collect::<io::Result<Vec<_>>>()?;
             Ok((WorkspaceId::new(workspace), grants))
