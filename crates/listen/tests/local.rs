@@ -39,7 +39,7 @@ async fn the_same_user_is_heard_and_another_is_not() {
         set_permissions(path, Permissions::from_mode(mode)).expect("is mine");
     }
     let greets = async |mut stream: tokio::net::UnixStream| drop(stream.write_all(b"hello").await);
-    let serving = listener.serve(World::real().clock, 4, move |stream| greets(stream), std::future::pending());
+    let serving = listener.serve(World::real().clock, 4, greets, std::future::pending());
     let asking = tokio::task::spawn_blocking(move || {
         // A place is free again after each.
         for _ in 0..9 {
