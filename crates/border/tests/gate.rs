@@ -331,3 +331,28 @@ async fn the_border_of_another_region_keeps_no_session() {
         () = asked => {}
     }
 }
+
+#[tokio::test]
+async fn sessions_are_few_and_a_place_is_free_again_after_each() {
+    let (_, gated) = gated(&eu_border(World::real()));
+    for _ in 0..3 {
+        let mut kept = Vec::new();
+        loop {
+            let mut one = ByHand::new(&gated.socket()).await;
+            let said = one.say(KEEP).await;
+            kept.push(one);
+            if said.contains("unfit") {
+                break;
+            }
+        }
+        assert!((2..=17).contains(&kept.len()), "{}", kept.len());
+        let last = kept.pop();
+        drop(kept);
+        // The end of a connection is seen after a while.
+        let mut one = ByHand::new(&gated.socket()).await;
+        while one.say(KEEP).await.contains("unfit") {
+            one = ByHand::new(&gated.socket()).await;
+        }
+        drop(last);
+    }
+}

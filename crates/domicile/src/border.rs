@@ -51,6 +51,7 @@ pub fn run(args: BorderArgs) -> Result<Exit, Failure> {
 
 async fn serve(path: &Path, world: &World, gate: Gate) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
+    check_folder(path)?;
     let _lock = lock(path)?;
     let listener = listen(path)?;
     print(&format!("border  {}\ndomicile border is ready\n", path.display()))?;
@@ -66,6 +67,24 @@ async fn serve(path: &Path, world: &World, gate: Gate) -> Result<Exit, Failure> 
     listener.serve(Arc::clone(&world.clock), CONNECTIONS_MAX, serve, stopped).await;
     drop(fs::remove_file(path));
     Ok(Exit::Done)
+}
+
+/// Where nobody else may put another socket, or a link in place of the lock.
+fn check_folder(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| Failure::unreached(format!("{shown}: {error}"));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::metadata(folder).map_err(failed)?;
+    let (mode, owner, own) = (folder.mode() & 0o7777, folder.uid(), LocalListener::user().map_err(failed)?);
+    let what = if mode & WRITABLE_BY_OTHERS != 0 {
+        format!("others may write to its folder (mode {mode:04o})")
+    } else if owner != own && owner != 0 {
+        format!("its folder belongs to another user ({owner})")
+    } else {
+        return Ok(());
+    };
+    let mend = "give a socket in a folder of this user's own, with mode 0700 (--listen)";
+    Err(Failure::usage(format!("{shown}: {what}\n  mend: {mend}")))
 }
 
 /// Two border processes must not take each other's socket away.
@@ -88,27 +107,18 @@ fn lock(path: &Path) -> Result<File, Failure> {
 /// Binds the socket, in place of one that a process before left behind.
 fn listen(path: &Path) -> Result<LocalListener, Failure> {
     let shown = path.display();
-    let wrong = |what: String, mend: &str| Failure::usage(format!("{shown}: {what}\n  mend: {mend}"));
     let failed = |error: std::io::Error| Failure::unreached(format!("{shown}: {error}"));
     match fs::symlink_metadata(path) {
         Ok(there) if there.file_type().is_socket() => fs::remove_file(path).map_err(failed)?,
-        Ok(_) => return Err(wrong("it is there, and is no socket".to_owned(), "give another path (--listen)")),
+        Ok(_) => {
+            let what = "it is there, and is no socket\n  mend: give another path (--listen)";
+            return Err(Failure::usage(format!("{shown}: {what}")));
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let of_folder = fs::metadata(folder).map_err(failed)?;
-    let another = "give a socket in a folder of this user's own, with mode 0700 (--listen)";
-    if of_folder.mode() & WRITABLE_BY_OTHERS != 0 {
-        let what = format!("others may write to its folder (mode {:04o})", of_folder.mode() & 0o7777);
-        return Err(wrong(what, another));
     }
     let listener = LocalListener::bind(path).map_err(failed)?;
     // Peers of other users are not heard; this tells them so at once.
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
-    if of_folder.uid() != listener.user() && of_folder.uid() != 0 {
-        drop(fs::remove_file(path));
-        return Err(wrong(format!("its folder belongs to another user ({})", of_folder.uid()), another));
-    }
     Ok(listener)
 }

@@ -258,6 +258,7 @@ fn a_socket_that_others_could_put_another_in_place_of_is_refused() {
         let (code, said) = listen(&folder.join("border.sock").display().to_string());
         assert_eq!(code, 2, "{said}");
         assert!(said.contains(expected) && said.contains("mend: "), "{said}");
+        assert_eq!(fs::read_dir(&folder).expect("lists").count(), 0, "nothing was put there");
     }
     fs::write(bed.path("file"), "mine").expect("writes");
     let (code, said) = listen(&bed.path("file"));

@@ -22,13 +22,16 @@ impl LocalListener {
     /// # Errors
     /// Those of the system.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let (own, _) = UnixStream::pair()?;
-        Ok(Self { unix: UnixListener::bind(path)?, user: own.peer_cred()?.uid() })
+        Ok(Self { unix: UnixListener::bind(path)?, user: Self::user()? })
     }
 
     /// The user that this process runs as, and that peers have to be.
-    pub fn user(&self) -> u32 {
-        self.user
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn user() -> io::Result<u32> {
+        let (own, _) = UnixStream::pair()?;
+        Ok(own.peer_cred()?.uid())
     }
 
     /// Serves connections of the same user until `shutdown` ends, and then cuts them. Others are closed unheard. More than

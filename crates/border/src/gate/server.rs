@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// How long a connection may say nothing before it has said what it wants.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -31,6 +31,7 @@ pub struct Gate {
     border: Border,
     policy: BorderPolicy,
     sessions: Mutex<Sessions>,
+    room: Semaphore,
 }
 
 struct Sessions {
@@ -54,7 +55,7 @@ impl Gate {
         border.world.random.fill(&mut number);
         // No process takes the sessions of one before it for its own.
         let sessions = Sessions { next: u64::from_be_bytes(number) >> 1, open: BTreeMap::new() };
-        Self { border, policy, sessions: Mutex::new(sessions) }
+        Self { border, policy, sessions: Mutex::new(sessions), room: Semaphore::new(SESSIONS_MAX) }
     }
 
     /// Serves one connection to its end. Dropping the future ends it.
@@ -79,6 +80,10 @@ impl Gate {
             let what = format!("it is the border of {}", self.border.region);
             return write(&mut stream, &Said::Unfit(what), BYTES_MAX).await;
         }
+        // What is in force may be large: nobody is heard who has no place.
+        let Ok(_place) = self.room.try_acquire() else {
+            return write(&mut stream, &Said::Unfit("it has too many sessions".to_owned()), BYTES_MAX).await;
+        };
         let closed = BorderPolicy { transfers: Vec::new(), ..self.policy.clone() };
         let own = self.border.own.iter().copied().chain(keep.own).collect();
         let border = self.border.apart(closed).with_own(own);
@@ -87,9 +92,7 @@ impl Gate {
         write(&mut stream, &Said::Kept(number), BYTES_MAX).await?;
         let first: InForceFrame = self.within(FIRST_WAIT, read(&mut stream, IN_FORCE_BYTES_MAX)).await?;
         self.put(&border, first.read()?);
-        if !self.sessions().open(number, Session { border: border.clone(), alive }) {
-            return write(&mut stream, &Said::Unfit("it has too many sessions".to_owned()), BYTES_MAX).await;
-        }
+        self.sessions().open.insert(number, Session { border: border.clone(), alive });
         let _open = Open { gate: self, number };
         loop {
             write(&mut stream, &Said::Kept(number), BYTES_MAX).await?;
@@ -176,14 +179,6 @@ impl Sessions {
     fn next(&mut self) -> u64 {
         self.next += 1;
         self.next
-    }
-
-    fn open(&mut self, number: u64, session: Session) -> bool {
-        let has_room = self.open.len() < SESSIONS_MAX;
-        if has_room {
-            self.open.insert(number, session);
-        }
-        has_room
     }
 }
 
