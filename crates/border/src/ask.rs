@@ -24,6 +24,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    const ALL: [Self; 5] = [Self::Webhook, Self::Command, Self::ControlStore, Self::Warehouse, Self::SignIn];
+
+    /// The purpose of this text.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",

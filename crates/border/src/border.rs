@@ -1,6 +1,7 @@
 //! One region's border: what it is handed, and what is in force.
 
 use crate::ask::{Ask, Purpose};
+use crate::gate::{Gateway, Nowhere};
 use crate::line::tls;
 use crate::outside::{Outside, System};
 use crate::policy::{InForce, Under};
@@ -14,6 +15,7 @@ use domicile_world::World;
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
@@ -36,6 +38,8 @@ pub struct Border {
     register: Option<Arc<dyn Register>>,
     identifiers: Arc<OnceLock<IdentifierHasher>>,
     pub(crate) outside: Arc<dyn Outside>,
+    /// Where it asks, when it has no network of its own.
+    pub(crate) gate: Option<Arc<Gateway>>,
     pub(crate) tls: TlsConnector,
     pub(crate) database_tls: TlsConnector,
 }
@@ -66,6 +70,7 @@ impl Border {
             register: None,
             identifiers: Arc::default(),
             outside: Arc::new(System::new(&region.egress_addresses)),
+            gate: None,
         }
     }
 
@@ -77,6 +82,12 @@ impl Border {
     /// Goes out by another network: a simulation.
     pub fn with_outside(self, outside: Arc<dyn Outside>) -> Self {
         Self { outside, ..self }
+    }
+
+    /// Goes out by a border process that listens on this Unix socket, and by nothing else: names are resolved, addresses
+    /// judged and connections made there. [`Self::keep_gate`] has to run beside it.
+    pub fn through_gate(self, socket: &Path) -> Self {
+        Self { gate: Some(Arc::new(Gateway::new(socket))), outside: Arc::new(Nowhere), ..self }
     }
 
     /// Refuses to connect to where the program itself listens. An unspecified address stands for loopback too.
@@ -116,10 +127,20 @@ impl Border {
     }
 
     /// Puts the transfers of single workspaces in force, beside the region's policy, for all clones: all there are, in place of
-    /// all before. Open lines of workspaces whose transfers changed are judged again before their next request.
+    /// all before. Open lines of workspaces whose transfers changed are judged again before their next request. The same again
+    /// changes nothing.
     pub fn put_grants(&self, grants: BTreeMap<WorkspaceId, Vec<Transfer>>) {
+        if self.in_force.load().has_grants(&grants) {
+            return;
+        }
         self.in_force.rcu(|now| now.with_grants(grants.clone()));
         self.changed.notify_waiters();
+    }
+
+    /// The same border for somebody else: what is in force for one is not for the other.
+    pub(crate) fn apart(&self, policy: BorderPolicy) -> Self {
+        let in_force = Arc::new(ArcSwap::from_pointee(InForce::new(policy)));
+        Self { in_force, changed: Arc::default(), ..self.clone() }
     }
 
     pub(crate) fn under(&self, ask: &Ask) -> Under {

@@ -29,6 +29,8 @@ impl Border {
         let mut supposed = self.clone();
         supposed.in_force = Arc::new(ArcSwap::from_pointee(in_force));
         supposed.changed = Arc::default();
+        // Nothing is asked outside, and what is supposed is nobody's to keep in force.
+        supposed.gate = None;
         supposed.networks = networks.into();
         supposed
     }

@@ -13,6 +13,7 @@
 //! - A [`Line`] that is kept open is judged again every 30 s and when the policy changes, and belongs to one ask: no other
 //!   workspace and no other host ever shares it.
 //! - A [`Refusal`] says what was judged (host, address, country, rule) and carries no payload, path or query.
+//! - It may be a process of its own ([`Gate`]): then the cell's side has no network at all, and asks on a Unix socket.
 //!
 //! A permit has one maker:
 //!
@@ -53,11 +54,15 @@ mod line;
 mod outside;
 mod outward;
 mod pipe;
+mod reach;
 mod request;
+
+mod gate;
 
 pub use ask::{Ask, Place, Purpose};
 pub use border::{Border, Register};
 pub use foresee::Foreseen;
+pub use gate::Gate;
 pub use line::{Line, SendError, Stage};
 pub use outside::{Outside, Stream};
 pub use outward::{Form, Payload, Released};

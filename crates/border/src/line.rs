@@ -1,12 +1,12 @@
 //! A line: a connection that is kept for one ask, and made anew only by a new permit.
 
 use crate::Border;
-use crate::outside::Stream;
 use crate::outward::{Form, Payload, Released};
 use crate::permit::{Granted, Permit};
+use crate::reach::Reached;
 use crate::refusal::Refusal;
 use crate::request::{Answer, BodyEnd, Limits, prepare, read_body};
-use crate::target::{Host, Scheme};
+use crate::target::Scheme;
 use bytes::Bytes;
 use domicile_world::{Clock, Sleep, World};
 use http::{Request, Response, StatusCode};
@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
 use std::fmt;
 use std::io;
@@ -110,8 +110,8 @@ impl Border {
     /// # Errors
     /// `Unreachable`, `Tls` and `TimedOut` of the last address tried.
     pub async fn open(&self, permit: Permit, limits: &Limits) -> Result<Line, SendError> {
-        let granted = Arc::new(permit.used());
-        let connection = self.connect(&granted, limits).await?;
+        let granted = Arc::new(permit.granted().clone());
+        let connection = self.connect(permit, limits).await?;
         Ok(Line { border: self.clone(), granted, connection: Some(connection), released: None })
     }
 
@@ -128,52 +128,17 @@ impl Border {
         self.open(permit, limits).await?.send(request, limits).await
     }
 
-    /// Tries the judged addresses in turn. Called only with what a permit just granted.
-    async fn connect(&self, granted: &Granted, limits: &Limits) -> Result<Connection, SendError> {
-        let mut last = SendError::TimedOut { stage: Stage::Connecting };
-        for &address in &granted.addresses {
-            let tried = tokio::select! {
-                biased;
-                tried = self.connect_to(address, granted) => tried,
-                () = self.world.clock.sleep(limits.connect) => Err(SendError::TimedOut { stage: Stage::Connecting }),
-            };
-            match tried {
-                Ok(connection) => return Ok(connection),
-                Err(error) => last = error,
-            }
+    async fn connect(&self, permit: Permit, limits: &Limits) -> Result<Connection, SendError> {
+        if matches!(permit.granted().target.scheme, Scheme::Postgres(_)) {
+            return Err(SendError::Request("the permit is for a database"));
         }
-        Err(last)
-    }
-
-    async fn connect_to(&self, address: SocketAddr, granted: &Granted) -> Result<Connection, SendError> {
-        let plain = self.outside.connect(address).await.map_err(|error| SendError::Unreachable { address, error })?;
-        let stream = match granted.target.scheme {
-            Scheme::Http => plain,
-            Scheme::Https => self.wrap(plain, address, granted, &self.tls).await?,
-            Scheme::Postgres(_) => return Err(SendError::Request("the permit is for a database")),
-        };
+        let Reached { stream, address, .. } = self.reach(permit, limits.connect).await?;
         let mut http = http1::Builder::new();
         http.max_buf_size(HEAD_BYTES_MAX);
         let (sender, driver) = http.handshake(TokioIo::new(stream)).await.map_err(|_| SendError::Broken)?;
         // How the connection ends is told by the request that was on it.
         let driver = tokio::spawn(async move { drop(driver.await) });
         Ok(Connection { sender, address, driver })
-    }
-
-    /// TLS over a connection, valid for the host of the permit.
-    pub(crate) async fn wrap(
-        &self,
-        plain: Box<dyn Stream>,
-        address: SocketAddr,
-        granted: &Granted,
-        tls: &TlsConnector,
-    ) -> Result<Box<dyn Stream>, SendError> {
-        let failed = |error| SendError::Tls { address, error };
-        let name = match &granted.target.host {
-            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|e| failed(io::Error::other(e)))?,
-            Host::Address(address) => ServerName::from(*address),
-        };
-        Ok(Box::new(tls.connect(name, plain).await.map_err(failed)?))
     }
 }
 
@@ -323,15 +288,15 @@ impl Line {
         if let Some(mut kept) = connection.take() {
             open = kept.sender.ready().await.is_ok().then_some(kept);
         }
-        if open.is_none() || self.border.is_stale(&self.granted) {
-            let permit = self.border.permit(self.granted.ask.clone()).await;
-            let permit = permit.map_err(|refusal| SendError::Refused(Box::new(refusal)))?;
-            self.granted = Arc::new(permit.used());
-            open = open.filter(|kept| self.granted.addresses.contains(&kept.address));
+        if let Some(kept) = open.take_if(|_| !self.border.is_stale(&self.granted)) {
+            return Ok(connection.insert(kept));
         }
-        let open = match open {
+        let permit = self.border.permit(self.granted.ask.clone()).await;
+        let permit = permit.map_err(|refusal| SendError::Refused(Box::new(refusal)))?;
+        self.granted = Arc::new(permit.granted().clone());
+        let open = match open.filter(|kept| self.granted.addresses.contains(&kept.address)) {
             Some(kept) => kept,
-            None => self.border.connect(&self.granted, limits).await?,
+            None => self.border.connect(permit, limits).await?,
         };
         Ok(connection.insert(open))
     }

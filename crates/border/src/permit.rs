@@ -2,11 +2,12 @@
 
 use crate::ask::Ask;
 use crate::border::Border;
+use crate::gate::Passage;
 use crate::policy::{Rule, Under};
-use crate::refusal::Refusal;
+use crate::refusal::{Fault, Refusal};
 use crate::target::Target;
 use domicile_region::Country;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// What a permit says: who, why, which host, which addresses, which country, under which rule.
@@ -20,7 +21,7 @@ pub struct Granted {
     /// Whether all its addresses are in networks of the operator's.
     pub(crate) listed: bool,
     /// What it was judged under: anything else makes it void.
-    under: Under,
+    pub(crate) under: Under,
     /// Monotonic time.
     pub(crate) judged_at: Duration,
 }
@@ -57,6 +58,15 @@ impl Granted {
 #[derive(Debug)]
 pub struct Permit {
     granted: Granted,
+    way: Way,
+}
+
+/// Who connects.
+#[derive(Debug)]
+pub(crate) enum Way {
+    Here,
+    /// The border process, which has a permit of its own for this passage.
+    Gate(Passage),
 }
 
 impl Permit {
@@ -64,8 +74,8 @@ impl Permit {
         &self.granted
     }
 
-    pub(crate) fn used(self) -> Granted {
-        self.granted
+    pub(crate) fn used(self) -> (Granted, Way) {
+        (self.granted, self.way)
     }
 }
 
@@ -77,29 +87,39 @@ impl Border {
     /// # Errors
     /// [`Refusal`], counted in `domicile_border_refusals_total` and written down.
     pub async fn permit(&self, ask: Ask) -> Result<Permit, Refusal> {
-        let purpose = ask.purpose.as_str();
-        let region = self.region.to_string();
-        match self.judge(ask).await {
-            Ok(granted) => {
-                metrics::counter!("domicile_border_permits_total", "region" => region, "purpose" => purpose,
-                    "country" => granted.country.to_string(), "rule" => granted.rule.kind())
-                .increment(1);
-                Ok(Permit { granted })
-            }
-            Err(refusal) => {
-                metrics::counter!("domicile_border_refusals_total", "region" => region, "purpose" => purpose,
-                    "code" => refusal.code.as_str())
-                .increment(1);
-                self.write_down(&refusal);
-                Err(refusal)
-            }
-        }
+        let judged = match &self.gate {
+            None => self.judge(ask).await.map(|granted| (granted, Way::Here)),
+            Some(gate) => self.ask_gate(gate, ask).await.map(|(granted, passage)| (granted, Way::Gate(passage))),
+        };
+        let (granted, way) = judged.map_err(|refusal| self.refused(refusal))?;
+        metrics::counter!("domicile_border_permits_total", "region" => self.region.to_string(),
+            "purpose" => granted.ask.purpose.as_str(), "country" => granted.country.to_string(),
+            "rule" => granted.rule.kind())
+        .increment(1);
+        Ok(Permit { granted, way })
+    }
+
+    /// Counts a refusal and has it written down.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Refusal {
+        metrics::counter!("domicile_border_refusals_total", "region" => self.region.to_string(),
+            "purpose" => refusal.purpose.as_str(), "code" => refusal.code.as_str())
+        .increment(1);
+        self.write_down(&refusal);
+        refusal
     }
 
     /// Whether what was granted once has to be judged again.
     pub(crate) fn is_stale(&self, granted: &Granted) -> bool {
         !self.under(&granted.ask).is(&granted.under)
             || self.world.clock.monotonic().saturating_sub(granted.judged_at) >= crate::line::JUDGED_FOR
+    }
+
+    /// What was granted, judged again for an address that is connected already. Asks nothing outside.
+    pub(crate) fn holds_for(&self, granted: &Granted, address: IpAddr) -> Result<Granted, Fault> {
+        let under = self.under(&granted.ask);
+        let country = self.country_of_all(&[address], &granted.target, &granted.ask.place)?;
+        let rule = self.rule_in(country, &granted.ask, &under)?;
+        Ok(Granted { country, rule, under, judged_at: self.world.clock.monotonic(), ..granted.clone() })
     }
 
     async fn judge(&self, ask: Ask) -> Result<Granted, Refusal> {

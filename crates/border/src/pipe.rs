@@ -1,28 +1,20 @@
 //! A pipe: a connection's bytes for a client that speaks a protocol of its own. So far PostgreSQL's.
 //!
-//! ```text
-//! permit ──► TCP to a judged address ──► SSLRequest ──► `S` ──► TLS, valid for the name ──► Pipe
-//!                                                   └─► `N` ──► in a network of the operator's: Pipe; else an error
-//! ```
-//!
-//! - The border wraps the connection, so that a client which is handed a pipe has no say in whether there is TLS.
-//! - Exactly one byte is read before TLS begins: what someone in between adds to it is read as TLS, and fails.
+//! The border wraps the connection, so that a client which is handed a pipe has no say in whether there is TLS.
 
+use crate::Limits;
 use crate::border::Border;
 use crate::line::SendError;
 use crate::outside::Stream;
-use crate::permit::{Granted, Permit};
-use crate::target::{Scheme, SslMode};
-use crate::{Limits, Stage};
+use crate::permit::Permit;
+use crate::reach::Reached;
+use crate::target::Scheme;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-
-/// PostgreSQL's SSLRequest: its length (8), and the number that stands for it.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// An open connection to a database.
 pub struct Pipe {
@@ -49,50 +41,12 @@ impl Border {
     /// # Errors
     /// `Unreachable`, `Tls` and `TimedOut` of the last address tried; `Request` for a permit to a partner who speaks HTTP.
     pub async fn pipe(&self, permit: Permit, limits: &Limits) -> Result<Pipe, SendError> {
-        let granted = permit.used();
-        let mut last = SendError::TimedOut { stage: Stage::Connecting };
-        for &address in &granted.addresses {
-            let tried = tokio::select! {
-                biased;
-                tried = self.pipe_to(address, &granted) => tried,
-                () = self.world.clock.sleep(limits.connect) => Err(SendError::TimedOut { stage: Stage::Connecting }),
-            };
-            match tried {
-                Ok(pipe) => return Ok(pipe),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    async fn pipe_to(&self, address: SocketAddr, granted: &Granted) -> Result<Pipe, SendError> {
-        let Scheme::Postgres(mode) = granted.target.scheme else {
+        if !matches!(permit.granted().target.scheme, Scheme::Postgres(_)) {
             return Err(SendError::Request("the permit is for a partner who speaks HTTP"));
-        };
-        let mut plain =
-            self.outside.connect(address).await.map_err(|error| SendError::Unreachable { address, error })?;
-        if mode == SslMode::Disable && granted.listed {
-            return Ok(Pipe { stream: plain, address, encrypted: false });
         }
-        let failed = |error| SendError::Tls { address, error };
-        match ask_for_tls(&mut *plain).await.map_err(failed)? {
-            b'S' => {
-                let stream = self.wrap(plain, address, granted, &self.database_tls).await?;
-                Ok(Pipe { stream, address, encrypted: true })
-            }
-            b'N' if mode == SslMode::Unsaid && granted.listed => Ok(Pipe { stream: plain, address, encrypted: false }),
-            b'N' => Err(failed(io::Error::other("the server speaks no TLS"))),
-            _ => Err(failed(io::Error::other("the server is no PostgreSQL"))),
-        }
+        let Reached { stream, address, encrypted } = self.reach(permit, limits.connect).await?;
+        Ok(Pipe { stream, address, encrypted })
     }
-}
-
-async fn ask_for_tls(plain: &mut dyn Stream) -> io::Result<u8> {
-    plain.write_all(&SSL_REQUEST).await?;
-    plain.flush().await?;
-    let mut answer = [0];
-    plain.read_exact(&mut answer).await?;
-    Ok(answer[0])
 }
 
 impl fmt::Debug for Pipe {

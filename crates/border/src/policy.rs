@@ -5,6 +5,7 @@ use domicile_event::reduce::Reduction;
 use domicile_region::{BorderPolicy, Country, Transfer};
 use domicile_workspace::WorkspaceId;
 use domicile_world::Millis;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +41,14 @@ impl InForce {
         Self { policy: Arc::clone(&self.policy), grants }
     }
 
+    /// Whether these are the grants that it has.
+    pub fn has_grants(&self, grants: &BTreeMap<WorkspaceId, Vec<Transfer>>) -> bool {
+        let mut others = grants.iter().filter(|(_, transfers)| !transfers.is_empty());
+        self.grants.iter().all(|(workspace, transfers)| {
+            others.next().is_some_and(|(id, others)| id == workspace && **transfers == **others)
+        }) && others.next().is_none()
+    }
+
     pub fn for_ask(&self, ask: &Ask) -> Under {
         let grants = self.grants.get(&ask.workspace).filter(|_| ask.purpose.is_a_workspaces());
         Under { policy: Arc::clone(&self.policy), grants: grants.cloned() }
@@ -57,6 +66,32 @@ impl Under {
     }
 }
 
+impl Under {
+    /// The rule that somebody else names, if it is in force here too.
+    pub fn named(&self, rule: &RuleName, country: Country) -> Option<Rule> {
+        let find = |transfers: &[Transfer], id: &str| {
+            let named = |transfer: &&Transfer| transfer.to == country && transfer.id() == id;
+            transfers.iter().find(named).cloned().map(Arc::new)
+        };
+        match rule {
+            RuleName::Allow => self.policy.allow.contains(country).then_some(Rule::Allow(country)),
+            RuleName::Transfer(id) => find(&self.policy.transfers, id).map(Rule::Transfer),
+            RuleName::WorkspaceTransfer(id) => {
+                find(self.grants.as_deref().unwrap_or_default(), id).map(Rule::WorkspaceTransfer)
+            }
+        }
+    }
+}
+
+/// A rule by its kind and the transfer's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RuleName {
+    Allow,
+    Transfer(String),
+    WorkspaceTransfer(String),
+}
+
 /// Under which rule a permit was given, kept past the policy's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -69,6 +104,14 @@ pub enum Rule {
 }
 
 impl Rule {
+    pub(crate) fn name(&self) -> RuleName {
+        match self {
+            Self::Allow(_) => RuleName::Allow,
+            Self::Transfer(transfer) => RuleName::Transfer(transfer.id()),
+            Self::WorkspaceTransfer(transfer) => RuleName::WorkspaceTransfer(transfer.id()),
+        }
+    }
+
     /// The rule's kind: a metric label.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -35,9 +35,37 @@ pub enum Code {
     NoEgressAddress,
     /// A database outside of the operator's networks is spoken to under TLS only.
     PlaintextRefused,
+    /// The border is a process of its own, and did not answer.
+    BorderUnreachable,
 }
 
 impl Code {
+    const ALL: [Self; 18] = [
+        Self::UrlInvalid,
+        Self::SchemeRefused,
+        Self::UserinfoRefused,
+        Self::HostInvalid,
+        Self::AddressForm,
+        Self::PortRefused,
+        Self::NameUnresolved,
+        Self::TooManyAddresses,
+        Self::AddressRefused,
+        Self::OwnAddress,
+        Self::CountryUndeclared,
+        Self::CountryContradicted,
+        Self::CountryWitness,
+        Self::CountryRefused,
+        Self::TransferExpired,
+        Self::NoEgressAddress,
+        Self::PlaintextRefused,
+        Self::BorderUnreachable,
+    ];
+
+    /// The code of this text.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UrlInvalid => "url_invalid",
@@ -57,10 +85,11 @@ impl Code {
             Self::TransferExpired => "transfer_expired",
             Self::NoEgressAddress => "no_egress_address",
             Self::PlaintextRefused => "plaintext_refused",
+            Self::BorderUnreachable => "border_unreachable",
         }
     }
 
-    fn mend(self) -> &'static str {
+    pub(crate) fn mend(self) -> &'static str {
         match self {
             Self::UrlInvalid | Self::UserinfoRefused | Self::HostInvalid => {
                 "write the URL as https://HOST/PATH; credentials go into settings, not into the URL"
@@ -89,6 +118,10 @@ impl Code {
             Self::PlaintextRefused => {
                 "leave out `sslmode=disable`, or list the database's network under `networks` in topology.yml"
             }
+            Self::BorderUnreachable => {
+                "start `domicile border` with the cell's topology, region and user, on the socket of `up --border`; what waits \
+                 is sent then"
+            }
         }
     }
 }
@@ -116,9 +149,15 @@ impl Refusal {
         self.code.mend()
     }
 
-    /// Whether nobody has to do anything for this to pass: only a name that does not resolve now. All other refusals
-    /// stay until settings, policy or the name's addresses change.
+    /// Whether this may pass without a change of settings, policy or the name's addresses: a name that does not resolve now, a
+    /// border process that does not answer now.
     pub fn may_pass(&self) -> bool {
+        self.is_failed_try() || self.code == Code::BorderUnreachable
+    }
+
+    /// Whether the host is as good as down, so that this counts as a try: only a name that does not resolve. After any other
+    /// refusal an event waits for as long as it takes.
+    pub fn is_failed_try(&self) -> bool {
         self.code == Code::NameUnresolved
     }
 }

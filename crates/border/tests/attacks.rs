@@ -5,7 +5,7 @@
 //! all of them that name a place, so that a border without its checks would fail here. What can't reach it is counted by reason.
 
 use crate::naive::{self, Host};
-use crate::stage::{Names, ask, country, networks, plain_ask, region, shown};
+use crate::stage::{Names, ask, country, gated, networks, plain_ask, region, shown};
 use crate::tls::{Authority, Loopback};
 use bytes::Bytes;
 use domicile_border::attacks::{Answer, Attack, CLASSES, Kind, NETWORKS, OWN, all};
@@ -92,19 +92,22 @@ fn every_class_has_rows_and_there_are_more_than_three_hundred_attacks() {
 async fn every_form_of_a_url_is_refused_with_its_reason_and_nobody_is_asked_or_called() {
     let names = Names::new(&[("trap.example", &["9.9.9.9"]), ("localhost", &["9.9.9.9"])]);
     let border = border(&names);
-    let mut got = Vec::new();
-    for attack in all() {
-        let answer = match &attack.kind {
-            Kind::Url(url) => border.permit(ask(url, "US")).await,
-            Kind::Database(url) => {
-                let (place, purpose) = (Place::Declared(Some(country("IE"))), Purpose::Warehouse);
-                border.permit(Ask { place, purpose, ..ask(url, "") }).await
-            }
-            _ => continue,
-        };
-        got.push((attack, shown(&answer)));
+    let (cell, _gated) = gated(&border);
+    for border in [border, cell] {
+        let mut got = Vec::new();
+        for attack in all() {
+            let answer = match &attack.kind {
+                Kind::Url(url) => border.permit(ask(url, "US")).await,
+                Kind::Database(url) => {
+                    let (place, purpose) = (Place::Declared(Some(country("IE"))), Purpose::Warehouse);
+                    border.permit(Ask { place, purpose, ..ask(url, "") }).await
+                }
+                _ => continue,
+            };
+            got.push((attack, shown(&answer)));
+        }
+        compare(&got);
     }
-    compare(&got);
     assert!(names.asked.lock().expect("lock").is_empty(), "a refused form was looked up");
     assert!(names.knocked.lock().expect("lock").is_empty(), "a refused form was called");
 }
@@ -170,10 +173,14 @@ fn is_honest(address: &IpAddr) -> bool {
 #[tokio::test]
 async fn every_answer_to_a_look_up_is_judged_and_only_what_was_judged_is_called() {
     let mut got = Vec::new();
-    for attack in all() {
+    for (attack, through_gate) in all().into_iter().flat_map(|attack| [(attack.clone(), false), (attack, true)]) {
         let Kind::Names(answers) = &attack.kind else { continue };
         let names = Names::of("partner.example", answers);
-        let border = border(&names);
+        let mut border = border(&names);
+        let (cell, _gated) = gated(&border);
+        if through_gate {
+            border = cell;
+        }
         let permit_now = async || border.permit(ask("http://partner.example/", "IE")).await;
         let first = permit_now().await;
         let result = match first {
@@ -258,12 +265,14 @@ async fn partner(answer: &Answer, trap: SocketAddr) -> SocketAddr {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_opens_anything_and_none_is_read_without_end() {
     let mut tries = JoinSet::new();
-    for attack in all() {
+    let border = local();
+    let (cell, _gated) = gated(&border);
+    for (attack, border) in all().into_iter().flat_map(|attack| [(attack.clone(), &border), (attack, &cell)]) {
         let Kind::Answer(answer) = attack.kind.clone() else { continue };
+        let border = border.clone();
         tries.spawn(async move {
             let (trap, came) = trap().await;
             let url = format!("http://{}/", partner(&answer, trap).await);
-            let border = local();
             let permit = border.permit(plain_ask(&url, "US")).await.expect("a permit");
             let request = Request::post(&url).body(Full::new(Bytes::from_static(b"{}"))).expect("a request");
             let got = match border.send(permit, request, &LIMITS).await {
@@ -304,9 +313,10 @@ async fn a_naive_client_goes_where_answers_send_it() {
 async fn no_header_that_frames_or_routes_goes_out_and_a_naive_client_sends_them_all() {
     let (trap, came) = trap().await;
     let border = local();
+    let (cell, _gated) = gated(&border);
     let url = format!("http://{trap}/");
     let mut got = Vec::new();
-    for attack in all() {
+    for (attack, border) in all().into_iter().flat_map(|attack| [(attack.clone(), &border), (attack, &cell)]) {
         let Kind::Header { name, value } = attack.kind else { continue };
         let permit = border.permit(plain_ask(&url, "US")).await.expect("a permit");
         let mut request = Request::post(&url).body(Full::new(Bytes::new())).expect("a request");
@@ -340,8 +350,9 @@ async fn no_header_that_frames_or_routes_goes_out_and_a_naive_client_sends_them_
 async fn no_wrong_certificate_is_believed_and_a_naive_client_believes_them_all() {
     let (known, unknown) = (Authority::new(), Authority::new());
     let border = local().with_outside(Arc::new(Loopback)).with_roots(&[known.root()]);
+    let (cell, _gated) = gated(&border);
     let mut got = Vec::new();
-    for attack in all() {
+    for (attack, border) in all().into_iter().flat_map(|attack| [(attack.clone(), &border), (attack, &cell)]) {
         let Kind::Certificate { shown, asked, years: (from, until), known: is_known } = attack.kind else { continue };
         let authority = if is_known { &known } else { &unknown };
         let port = authority.partner(shown, from, until).await;

@@ -1,6 +1,6 @@
 //! Connections to a database: for the control store and warehouses alone, and under TLS wherever the network is not the operator's.
 
-use crate::stage::{ask, country, networks, region, shown};
+use crate::stage::{ask, country, gated, networks, region, shown};
 use crate::tls::{Authority, Loopback};
 use domicile_border::{Ask, Border, Limits, Place, Purpose};
 use domicile_workspace::WorkspaceId;
@@ -94,7 +94,8 @@ async fn tls_is_asked_for_and_given_up_only_in_a_network_of_the_operators() {
     let border = Border::new(World::real(), &region("eu-west"), &networks(&[("127.0.0.0/8", "local")]))
         .with_outside(Arc::new(Loopback))
         .with_roots(&[known.root()]);
-    for (host, mode, says, authority, expected) in [
+    let (cell, _gated) = gated(&border);
+    let rows = [
         ("db.example", "", &b"S"[..], Some(&known), "under TLS"),
         ("db.example", "?sslmode=require", b"S", Some(&known), "under TLS"),
         ("other.example", "", b"S", Some(&known), "tls"),
@@ -107,7 +108,10 @@ async fn tls_is_asked_for_and_given_up_only_in_a_network_of_the_operators() {
         ("db.example", "", b"", None, "tls"),
         // What someone in between adds before TLS begins is not taken for the database's.
         ("db.example", "", b"SZ\0\0\0\x05I", Some(&known), "tls"),
-    ] {
+    ];
+    for ((host, mode, says, authority, expected), border) in
+        rows.into_iter().flat_map(|row| [(row, &border), (row, &cell)])
+    {
         let port = server(says, authority).await;
         let permit = border.permit(database(&format!("postgres://{host}:{port}/{mode}"))).await.expect("a permit");
         let limits = Limits { connect: std::time::Duration::from_millis(500), ..Limits::WEBHOOK };

@@ -5,6 +5,7 @@ mod databases;
 mod differential;
 mod events;
 mod foresee;
+mod gate;
 mod lines;
 mod mmdb;
 mod naive;

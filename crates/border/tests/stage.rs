@@ -1,14 +1,17 @@
 //! What the tests stand on: a border with a given policy, and networks that count who connects where.
 
 use async_trait::async_trait;
-use domicile_border::{Ask, Border, Outside, Permit, Place, Purpose, Refusal, Stream};
+use domicile_border::{Ask, Border, Gate, Outside, Permit, Place, Purpose, Refusal, Stream};
 use domicile_region::{Country, Network, NetworkCountry, Region, RegionId, Topology};
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use tokio::net::UnixListener;
+use tokio::task::{JoinHandle, JoinSet};
 
 pub fn country(code: &str) -> Country {
     Country::new(code).expect("a country")
@@ -33,6 +36,60 @@ pub fn networks(listed: &[(&str, &str)]) -> Vec<Network> {
 /// The border of eu-west, which allows the EEA, with 127.0.0.0/8 as a local network.
 pub fn eu_border(world: World) -> Border {
     Border::new(world, &region("eu-west"), &networks(&[("127.0.0.0/8", "local")]))
+}
+
+/// The border of a cell without a network, which asks this one on a socket. Both live as long as what comes with it.
+pub fn gated(border: &Border) -> (Border, Gated) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let socket = dir.path().join("border.sock");
+    let cell = border.clone().through_gate(&socket);
+    let kept = cell.clone();
+    let keeps = tokio::spawn(async move { kept.keep_gate().await });
+    let mut gated = Gated { dir, keeps, serves: None };
+    gated.start(border);
+    (cell, gated)
+}
+
+/// A gate on a socket, and a cell that keeps it told.
+pub struct Gated {
+    dir: tempfile::TempDir,
+    keeps: JoinHandle<()>,
+    serves: Option<JoinHandle<()>>,
+}
+
+impl Gated {
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("border.sock")
+    }
+
+    /// The border process begins, and has nothing in force.
+    pub fn start(&mut self, border: &Border) {
+        let _ = std::fs::remove_file(self.socket());
+        let listener = UnixListener::bind(self.socket()).expect("a socket");
+        let gate = Gate::new(border.clone());
+        self.serves = Some(tokio::spawn(async move {
+            let gate = Arc::new(gate);
+            let mut all = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let gate = Arc::clone(&gate);
+                all.spawn(async move { gate.serve(stream).await });
+            }
+        }));
+    }
+
+    /// The border process is gone, and all its connections with it.
+    pub async fn kill(&mut self) {
+        let serves = self.serves.take().expect("a border process");
+        serves.abort();
+        let _ = serves.await;
+    }
+}
+
+impl Drop for Gated {
+    fn drop(&mut self) {
+        self.keeps.abort();
+        self.serves.iter().for_each(JoinHandle::abort);
+    }
 }
 
 pub fn ask(url: &str, declared: &str) -> Ask {

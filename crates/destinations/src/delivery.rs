@@ -35,6 +35,9 @@ const SAVE_PASSED: Duration = Duration::from_secs(30);
 /// How long to wait when the disk did not take letters or cursor.
 const DISK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long to wait for a border process that does not answer.
+const BORDER_AGAIN: Duration = Duration::from_secs(1);
+
 /// What a delivery is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -301,7 +304,7 @@ impl Delivery {
     /// Decides about an event whose try has ended.
     fn land(&mut self, landed: Landed) {
         let Landed { user, mut event, line, result, took } = landed;
-        let refused = matches!(&result, Err(SendError::Refused(refusal)) if !refusal.may_pass());
+        let refused = matches!(&result, Err(SendError::Refused(refusal)) if !refusal.is_failed_try());
         if !refused {
             event.tries += 1;
             self.board.lock().refused = None;
@@ -366,14 +369,15 @@ impl Delivery {
         self.dying.push((user, event, cause));
     }
 
-    /// The border's no is about the host: it holds for all events, and is no try of any.
+    /// The border's no is about the host, or there is no border to ask: it holds for all events, and is no try of any.
     fn refused(&mut self, user: User, mut event: Event, refusal: &Refusal) {
         if event.tries == 0 {
             event.first_try_at = None;
         }
         self.meters.refused.increment(1);
         self.window.put_back(user, event);
-        self.paused_until = Some(self.now() + self.settings().refused_wait);
+        let wait = if refusal.may_pass() { BORDER_AGAIN } else { self.settings().refused_wait };
+        self.paused_until = Some(self.now() + wait);
         let mut state = self.board.lock();
         let code = refusal.code.as_str();
         if state.refused != Some(code) {

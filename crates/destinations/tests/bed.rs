@@ -21,6 +21,8 @@ pub struct Bed {
     pub handles: Handles,
     pub partner: Partner,
     pub settings: Settings,
+    /// From the next start on the border is a process that is not there.
+    pub border_is_gone: bool,
     region: Region,
     destinations: Vec<Destination>,
     version: u64,
@@ -84,7 +86,17 @@ impl Bed {
         let (_, handles) = world(seed);
         let partner = Partner::new(&handles.clock);
         let region = Topology::built_in().region(&RegionId::new("eu-west")).expect("built in").clone();
-        let mut bed = Self { handles, partner, settings, region, destinations, version: 0, life: None, next_n: 0 };
+        let mut bed = Self {
+            handles,
+            partner,
+            settings,
+            border_is_gone: false,
+            region,
+            destinations,
+            version: 0,
+            life: None,
+            next_n: 0,
+        };
         bed.start().await;
         bed
     }
@@ -98,9 +110,12 @@ impl Bed {
         let keyring = Keyring::open(&world, Path::new("/cell/keys")).expect("keys");
         let (log, writer) =
             EventLog::open(&world, Path::new("/cell/events"), &keyring, LogSettings::default()).expect("a log");
-        let border = Border::new(world.clone(), &self.region, &[])
+        let mut border = Border::new(world.clone(), &self.region, &[])
             .with_outside(std::sync::Arc::new(self.partner.clone()))
             .with_identifiers(IdentifierHasher::new(&Self::SALT));
+        if self.border_is_gone {
+            border = border.through_gate(Path::new("/nobody/listens.sock"));
+        }
         let current = Current::new(self.snapshot());
         let destinations = Destinations::new(
             world.clone(),

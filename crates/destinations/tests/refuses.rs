@@ -45,6 +45,23 @@ async fn a_policy_that_becomes_stricter_stops_what_is_under_way() {
 }
 
 #[tokio::test]
+async fn while_the_border_process_is_gone_events_wait_and_none_dies_of_it() {
+    let mut bed = Bed::new(1, vec![webhook("ie", 1, "IE")]).await;
+    bed.stop().await;
+    bed.border_is_gone = true;
+    bed.start().await;
+    bed.send_many(20, 5);
+    bed.pass(HOUR * 12).await;
+    assert_eq!((bed.counts("ie"), bed.of("ie").refused), ("0 0 0 | 20".into(), Some("border_unreachable")));
+    assert!(bed.letters("ie").is_empty());
+    bed.stop().await;
+    bed.border_is_gone = false;
+    bed.start().await;
+    bed.pass(SECOND).await;
+    assert_eq!((bed.counts("ie"), bed.of("ie").refused), ("20 0 0 | 0".into(), None));
+}
+
+#[tokio::test]
 async fn settings_that_are_corrected_send_what_waited() {
     let mut bed = Bed::new(1, vec![webhook("d1", 1, "")]).await;
     bed.send_many(20, 5);

@@ -40,6 +40,8 @@ pub struct Plan {
     pub own: Vec<SocketAddr>,
     /// What the operator's database says of where addresses are, if there is one.
     pub witness: Option<Arc<Witness>>,
+    /// The socket of the border process, when the cell has no way out of its own.
+    pub border: Option<PathBuf>,
     pub ingest: IngestSettings,
 }
 
@@ -71,6 +73,7 @@ pub struct Cell {
     _follower: Follower,
     _watch: Follower,
     _witnesses: Vec<Follower>,
+    _gate: Follower,
 }
 
 /// A task beside the parts, until it is dropped.
@@ -81,6 +84,12 @@ impl Follower {
     fn watch_transfers(border: &Border) -> Self {
         let border = border.clone();
         Self(tokio::spawn(async move { border.watch_transfers().await }))
+    }
+
+    /// Keeps the border process told of what is in force, if there is one.
+    fn keep_gate(border: &Border) -> Self {
+        let border = border.clone();
+        Self(tokio::spawn(async move { border.keep_gate().await }))
     }
 
     /// Brings in what other programs change in the control store.
@@ -132,7 +141,7 @@ const CAUSE_WAIT: Duration = Duration::from_secs(1);
 impl Cell {
     /// Opens everything on disk, checks that it fits together, and starts the parts.
     pub fn start(plan: Plan) -> Result<Self, Failure> {
-        let Plan { world, topology, region, data, control_store, urls, own, witness, ingest } = plan;
+        let Plan { world, topology, region, data, control_store, urls, own, witness, border: gate, ingest } = plan;
         let folder = data.join("cells").join(region.id.as_str());
         // What is in `index` can be deleted: it comes back from the logs. What destinations have done is nowhere else.
         let (index, sent) = (folder.join("index"), folder.join("destinations"));
@@ -153,7 +162,11 @@ impl Cell {
         if let Some(witness) = witness {
             border = border.with_witness(witness);
         }
+        if let Some(socket) = gate {
+            border = border.through_gate(&socket);
+        }
         let watch = Follower::watch_transfers(&border);
+        let gate = Follower::keep_gate(&border);
         let file = folder.join("control.db");
         let place = match &control_store {
             None => Place::File(&file),
@@ -282,6 +295,7 @@ impl Cell {
             _follower: follower,
             _watch: watch,
             _witnesses: witnesses,
+            _gate: gate,
         })
     }
 

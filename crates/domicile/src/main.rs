@@ -2,6 +2,7 @@
 
 mod apply;
 mod balance;
+mod border;
 mod catalog;
 mod cell;
 mod client;
@@ -40,6 +41,8 @@ struct Args {
 enum Command {
     /// Run everything in one process: the cells, their ingest points, the front door
     Up(up::UpArgs),
+    /// Run a region's border as a process of its own, so that the cell needs no route out
+    Border(border::BorderArgs),
     /// Send events as an SDK would; makes sample events without a file
     Send(send::SendArgs),
     /// Watch events as they are decided, or show the whole life of one
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
         Command::Up(args) => up::run(args),
+        Command::Border(args) => border::run(args),
         Command::Send(args) => send::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Plan(args) => plan::run(args),

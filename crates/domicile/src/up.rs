@@ -39,6 +39,9 @@ pub struct UpArgs {
     /// A file that holds the password of the control store's user
     #[arg(long, value_name = "FILE", requires = "control_store")]
     pub control_store_password_file: Option<PathBuf>,
+    /// Go out by the `domicile border` that listens on this socket, and by nothing else
+    #[arg(long, value_name = "PATH", requires = "region")]
+    pub border: Option<PathBuf>,
     /// Make no demo workspaces
     #[arg(long)]
     pub no_demo: bool,
@@ -109,7 +112,7 @@ pub fn read_text(file: &Path) -> Result<String, Failure> {
 }
 
 /// The second witness of countries that the topology names, by a path that begins where the topology is.
-fn witness(file: Option<&Path>, topology: &Topology, world: &World) -> Result<Option<Arc<Witness>>, Failure> {
+pub fn witness(file: Option<&Path>, topology: &Topology, world: &World) -> Result<Option<Arc<Witness>>, Failure> {
     let (Some(file), Some(named)) = (file, &topology.ip_countries) else { return Ok(None) };
     let path = file.parent().unwrap_or(Path::new("")).join(named);
     Witness::read(&*world.disk, &path).map(|witness| Some(Arc::new(witness))).map_err(Failure::usage)
@@ -156,6 +159,7 @@ async fn serve(
             urls: Arc::clone(&urls),
             own: bound.addresses(),
             witness: witness.clone(),
+            border: args.border.clone(),
             ingest: domicile_ingest::Settings {
                 trusted_proxies: args.trusted_proxies.clone(),
                 scripts: args.scripts.clone(),
@@ -250,15 +254,23 @@ fn announce(topology: &Topology, ports: &PortPlan, scheme: &str, urls: &PublicUr
 }
 
 /// What tells the program to stop.
-struct Signals {
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, Failure> {
+    pub fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(|error| Failure::unreached(format!("no signals: {error}")));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// The name of the first that comes.
+    pub async fn come(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }
 
@@ -266,8 +278,7 @@ impl Signals {
 async fn wait(cells: &mut [Cell], mut signals: Signals) -> Result<&'static str, Failure> {
     let failed = futures::future::select_all(cells.iter_mut().map(|cell| Box::pin(cell.failed())));
     tokio::select! {
-        _ = signals.terminate.recv() => Ok("SIGTERM"),
-        _ = signals.interrupt.recv() => Ok("SIGINT"),
+        signal = signals.come() => Ok(signal),
         (why, _, _) = failed => Err(Failure::unreached(why)),
     }
 }

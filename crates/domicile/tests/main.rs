@@ -1,5 +1,6 @@
 //! The program as an operator meets it when something is wrong: the exit code, what is said, and that nothing is changed.
 
+mod border;
 mod configuration;
 mod policy;
 
@@ -38,17 +39,9 @@ struct Up {
 impl Up {
     fn start(data: &Path) -> Self {
         let base = free_base();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_domicile"))
-            .args(["up", "--port-base", &base.to_string(), "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let stdout = child.stdout.take().expect("its output");
-        let ready = BufReader::new(stdout).lines().any(|line| line.is_ok_and(|line| line == "domicile is ready"));
-        assert!(ready, "it says that it is ready");
-        Self { child, _base: base }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_domicile"));
+        command.args(["up", "--port-base", &base.to_string(), "--data"]).arg(data).stderr(Stdio::null());
+        Self { child: ready(command, "domicile is ready"), _base: base }
     }
 
     /// Stops in order.
@@ -64,6 +57,15 @@ impl Drop for Up {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a program and waits until it says this line.
+fn ready(mut command: Command, line: &str) -> Child {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+    let stdout = child.stdout.take().expect("its output");
+    let ready = BufReader::new(stdout).lines().any(|said| said.is_ok_and(|said| said == line));
+    assert!(ready, "it says: {line}");
+    child
 }
 
 /// Runs `up` on `data`, which must end by itself; gives its exit code and what it said.

@@ -39,7 +39,11 @@ async fn every_answer_can_be_read_by_a_page_of_any_origin() {
         for (headers, allowed) in [(vec![ORIGIN], ORIGIN.1), (vec![], "*")] {
             let got = cell.send(line, &headers, b"").await;
             assert_eq!(got.header("access-control-allow-origin"), allowed, "{line}");
-            assert_eq!(got.header("access-control-expose-headers"), "Retry-After, X-RateLimit-Reset, X-Domicile-Receipt", "{line}");
+            assert_eq!(
+                got.header("access-control-expose-headers"),
+                "Retry-After, X-RateLimit-Reset, X-Domicile-Receipt",
+                "{line}"
+            );
         }
     }
 }

@@ -12,12 +12,14 @@
 //! - Only peers in the configured list are believed when they name another address as the client, in a PROXY header here
 //!   or in a request's own ([`client_address`]).
 //! - After the shutdown signal no connection is taken, what is in flight is finished, and the rest is cut in bounded time.
+//! - A Unix socket ([`LocalListener`]) hears processes of the same user alone.
 //! - It knows HTTP, and nothing of events, keys or regions.
 
 mod body;
 mod client;
 mod connection;
 mod listener;
+mod local;
 mod proxy;
 mod settings;
 mod socket;
@@ -27,5 +29,6 @@ mod watch;
 pub use body::{Body, BodyError};
 pub use client::client_address;
 pub use listener::{BindError, Listener};
+pub use local::LocalListener;
 pub use settings::{Peer, Settings};
 pub use tls::{Tls, TlsError};

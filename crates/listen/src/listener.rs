@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
@@ -83,7 +83,7 @@ impl Listener {
             loop {
                 // The semaphore is never closed, so this does not fail.
                 let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
-                let (tcp, from) = self.accept(&*clock).await;
+                let (tcp, from) = accepted(&*clock, || self.tcp.accept()).await;
                 let serving = connection::run(
                     tcp,
                     from,
@@ -123,22 +123,22 @@ impl Listener {
         }
         info!(%address, "no longer listening");
     }
+}
 
-    /// The next connection, whatever errors come before it.
-    async fn accept(&self, clock: &dyn Clock) -> (TcpStream, SocketAddr) {
-        let mut failing = false;
-        loop {
-            match self.tcp.accept().await {
-                Ok(connection) => return connection,
-                // The peer changed its mind while it waited.
-                Err(error) if is_peers(&error) => {}
-                Err(error) => {
-                    if !failing {
-                        warn!(address = %self.address, %error, "cannot take connections, trying on");
-                        failing = true;
-                    }
-                    clock.sleep(ACCEPT_WAIT).await;
+/// The next connection, whatever errors come before it.
+pub(crate) async fn accepted<T, F: Future<Output = io::Result<T>>>(clock: &dyn Clock, accept: impl Fn() -> F) -> T {
+    let mut failing = false;
+    loop {
+        match accept().await {
+            Ok(connection) => return connection,
+            // The peer changed its mind while it waited.
+            Err(error) if is_peers(&error) => {}
+            Err(error) => {
+                if !failing {
+                    warn!(%error, "cannot take connections, trying on");
+                    failing = true;
                 }
+                clock.sleep(ACCEPT_WAIT).await;
             }
         }
     }

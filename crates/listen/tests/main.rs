@@ -2,6 +2,7 @@
 
 mod drain;
 mod http2;
+mod local;
 mod proxy;
 mod server;
 mod slow;
