@@ -47,6 +47,7 @@ mod permit;
 mod watch;
 
 pub mod attacks;
+mod drill;
 
 mod egress;
 mod line;
@@ -57,6 +58,7 @@ mod request;
 
 pub use ask::{Ask, Place, Purpose};
 pub use border::{Border, Register};
+pub use drill::{CameTo, Tried};
 pub use foresee::Foreseen;
 pub use line::{Line, SendError, Stage};
 pub use outside::{Outside, Stream};

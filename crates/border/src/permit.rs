@@ -102,7 +102,8 @@ impl Border {
             || self.world.clock.monotonic().saturating_sub(granted.judged_at) >= crate::line::JUDGED_FOR
     }
 
-    async fn judge(&self, ask: Ask) -> Result<Granted, Refusal> {
+    /// What [`Self::permit`] says, neither counted nor written down.
+    pub(crate) async fn judge(&self, ask: Ask) -> Result<Granted, Refusal> {
         let target = match Target::of(&ask) {
             Ok(target) => target,
             Err(fault) => return Err(fault.refusal(&self.region, &ask, None)),

@@ -11,10 +11,12 @@
 mod archive;
 mod folder;
 mod sums;
+mod ways;
 mod witnesses;
 
 pub use folder::{Files, Folder};
 pub use sums::{SourceSums, Sums};
+pub use ways::{Way, Went};
 
 use crate::entry::{Entry, What};
 use crate::tlog::{
