@@ -336,3 +336,17 @@ impl LiveEvents {
         Ok(Some(piece))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_drill_at_a_time() {
+        let seats = LiveSeats::default();
+        let first = seats.take_drill().expect("the place is free");
+        assert!(seats.clone().take_drill().is_err(), "a clone shares the place");
+        drop(first);
+        assert!(seats.take_drill().is_ok());
+    }
+}

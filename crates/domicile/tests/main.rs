@@ -1,6 +1,7 @@
 //! The program as an operator meets it when something is wrong: the exit code, what is said, and that nothing is changed.
 
 mod configuration;
+mod drill;
 mod policy;
 
 use std::fs;
@@ -37,10 +38,15 @@ struct Up {
 
 impl Up {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, more: &[&str]) -> Self {
         let base = free_base();
         let mut child = Command::new(env!("CARGO_BIN_EXE_domicile"))
             .args(["up", "--port-base", &base.to_string(), "--data"])
             .arg(data)
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

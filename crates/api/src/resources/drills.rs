@@ -58,7 +58,10 @@ static REGION: Object = Object {
 };
 static NETWORK: Object = Object {
     name: "DrillNetwork",
-    fields: &[need("range", text(50)), need("country", Schema::Null(&COUNTRY)).about("Null: the one that is declared.")],
+    fields: &[
+        need("range", text(50)),
+        need("country", Schema::Null(&COUNTRY)).about("Null: the one that is declared."),
+    ],
 };
 static WAY: Object = Object {
     name: "DrillWay",
@@ -91,7 +94,8 @@ static DRILL: Object = Object {
         need("networks", list(&Schema::Object(&NETWORK), 10_000)),
         need("regions", list(&Schema::Object(&REGION), 1_000)),
         need("attacks", list(&Schema::Object(&CLASS), 100)),
-        need("ways", list(&Schema::Object(&WAY), WAYS_MAX)).about("Every way out that is switched on, of all workspaces."),
+        need("ways", list(&Schema::Object(&WAY), WAYS_MAX))
+            .about("Every way out that is switched on, of all workspaces."),
         need("balance", Schema::Object(&BALANCE)).about("Of all sources."),
     ],
 };
