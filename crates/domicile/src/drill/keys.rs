@@ -165,11 +165,11 @@ fn kept(stage: &mut Stage<'_>, exercise: &mut Exercise) -> Result<(), Failure> {
     }
     let after = stage.runtime.block_on(drilled(&mut stage.cell))?;
     let accepted = |drill: &Value| drill["balance"]["accepted"].as_u64().unwrap_or(0);
-    exercise.happened.push(match (accepted(&stage.drill), accepted(&after)) {
-        (before, after) if before == after => format!("the balance counts {after} accepted events, as before the drill"),
-        (before, after) => {
-            format!("the balance counts {before} accepted events before and {after} after: others sent meanwhile, so it shows nothing here")
-        }
+    let (before, own, after) = (accepted(&stage.drill), stage.own_events, accepted(&after));
+    let told = if own > 0 { format!(" and {own} of the drill's own") } else { String::new() };
+    exercise.happened.push(match before + own == after {
+        true => format!("the balance counts {after} accepted events: {before} before the drill{told}, and none that was refused"),
+        false => format!("the balance counts {after} accepted events, {before} before the drill{told}: others sent meanwhile, so it shows nothing here"),
     });
     Ok(())
 }

@@ -63,6 +63,8 @@ struct Stage<'a> {
     /// Stands in every event that is sent, and must be found nowhere.
     marker: String,
     since: Option<Millis>,
+    /// Events that the drill itself has had accepted.
+    own_events: u64,
 }
 
 pub fn run(args: DrillArgs) -> Result<Exit, Failure> {
@@ -80,7 +82,7 @@ pub fn run(args: DrillArgs) -> Result<Exit, Failure> {
         let mut random = [0; 12];
         world.random.fill(&mut random);
         let marker = format!("drill{}", data_encoding::HEXLOWER.encode(&random));
-        let stage = Stage { args: &args, world: &world, runtime: &runtime, cell, drill, marker, since };
+        let stage = Stage { args: &args, world: &world, runtime: &runtime, cell, drill, marker, since, own_events: 0 };
         reports.push(stage.report()?);
     }
     let held = reports.iter().all(Report::held);
