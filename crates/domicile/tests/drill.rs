@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 fn said(args: &[&str]) -> (i32, String, String) {
     let out = domicile(args);
@@ -89,8 +90,6 @@ fn nothing_crosses_a_sound_cell_and_the_report_can_be_filed() {
     assert!(text.contains("it begins with the checkpoint of an earlier drill"), "{text}");
 
     // A partner that redirects, for a moment.
-    let destinations =
-        || said(&["export", "--data", &data.display().to_string(), "--region", "eu-west"]).1.matches("drill-").count();
     let (code, text, error) = drill(&data, &["--region", "eu-west", "--partners"]);
     assert_eq!(code, 0, "{text}{error}");
     for part in [
@@ -101,7 +100,7 @@ fn nothing_crosses_a_sound_cell_and_the_report_can_be_filed() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    assert_eq!(destinations(), 0, "the destination is deleted");
+    assert!(text.contains("its destination was deleted"), "{text}");
 
     // The same over HTTP, as somebody elsewhere does it; who has a workspace's token does not.
     let cell = &read(&data.join("operator.json"))["regions"]["eu-west"];
@@ -134,6 +133,36 @@ fn nothing_crosses_a_sound_cell_and_the_report_can_be_filed() {
     let (code, text, _) = drill(&data, &["--region", "eu-west"]);
     assert!(code == 1 && text.contains("FOUND: the ledger does not hold"), "{text}");
     assert_eq!(fs::read(&kept).expect("reads"), before, "what does not hold is no beginning for the next drill");
+    up.stop();
+}
+
+/// Method: the drill is interrupted while its destination is there, or perhaps a moment after; in either case none is left.
+#[test]
+fn an_interrupted_drill_leaves_no_destination_behind() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("data");
+    let up = Up::start(&data);
+    let shown = data.display().to_string();
+    let has_destination = || {
+        let (code, text, error) = said(&["export", "--data", &shown, "--region", "eu-west"]);
+        assert_eq!(code, 0, "{error}");
+        text.contains("drill-drill")
+    };
+    let mut child = Command::new(env!("CARGO_BIN_EXE_domicile"))
+        .args(["drill", "--partners", "--region", "eu-west", "--data", &shown])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    while !has_destination() && child.try_wait().expect("asks").is_none() {}
+    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let out = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    match out.status.code() {
+        Some(0) => {}
+        code => assert!(code == Some(3) && said.contains("the drill's destination is deleted"), "{code:?} {said}"),
+    }
+    assert!(!has_destination());
     up.stop();
 }
 

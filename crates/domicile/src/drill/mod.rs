@@ -181,8 +181,10 @@ impl Stage<'_> {
 /// Writes a file and the folder that it is in.
 fn write(world: &World, file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::unreached(format!("{}: {error}", file.display()));
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    // A bare name has no folder to be synced.
+    let whole = Path::new(".").join(file);
+    if let Some(folder) = whole.parent() {
         world.disk.make_folder(folder, false).map_err(fail)?;
     }
-    write_whole(world.disk.as_ref(), file, bytes).map_err(fail)
+    write_whole(world.disk.as_ref(), &whole, bytes).map_err(fail)
 }
