@@ -1,7 +1,8 @@
 //! The control plane from outside: the API by a published client, by a property-based tester and by raw HTTP; sign-in through a
-//! real OpenID provider; regions beside each other; PostgreSQL as its store, which goes away and comes back.
+//! real OpenID provider; regions beside each other; a drill on both; PostgreSQL as its store, which goes away and comes back.
 
 mod api;
+mod drill;
 mod hostile;
 mod life;
 mod openapi;
@@ -18,12 +19,13 @@ use std::path::Path;
 type Part = fn(&mut Tally, &Path, &Path);
 
 /// Each part, by the name that `--only` takes.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("life", life::run),
     ("openapi", openapi::run),
     ("hostile", |tally, domicile, _| hostile::run(tally, domicile)),
     ("sign-in", |tally, domicile, _| sign_in::run(tally, domicile)),
     ("postgres", |tally, domicile, _| postgres::run(tally, domicile)),
+    ("drill", |tally, domicile, _| drill::run(tally, domicile)),
     ("side-by-side", |tally, domicile, _| side_by_side::run(tally, domicile)),
 ];
 

@@ -54,6 +54,12 @@ pub struct Balance {
 }
 
 impl Balance {
+    /// The sheet of all sources of the cell, deleted ones too.
+    pub(crate) fn whole(&self, others: &[Consumer]) -> Sheet {
+        let tally = lock(&self.tally);
+        tally.sheet(&tally.sources(), None, others)
+    }
+
     /// The sheet of `sources` from hour `since` on.
     pub fn sheet(&self, sources: &BTreeSet<SourceNumber>, since: Option<Hour>, others: &[Consumer]) -> Sheet {
         lock(&self.tally).sheet(sources, since, others)

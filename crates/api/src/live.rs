@@ -39,20 +39,28 @@ const PIECE_BYTES: usize = 128 * 1024;
 const FRAMES_PER_PIECE: usize = 64;
 const STILL_HERE: Duration = Duration::from_secs(15);
 
-/// The places of live views: so many in all, and so many for one token or person.
+/// The places of live views: so many in all, and so many for one token or person. And the one place of a drill.
 #[derive(Clone)]
 pub struct LiveSeats {
     all: Arc<Semaphore>,
+    drill: Arc<Semaphore>,
     taken: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Default for LiveSeats {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(SEATS)), taken: Arc::default() }
+        let [all, drill] = [SEATS, 1].map(|seats| Arc::new(Semaphore::new(seats)));
+        Self { all, drill, taken: Arc::default() }
     }
 }
 
 impl LiveSeats {
+    /// The place of a drill, until it is dropped.
+    pub(crate) fn take_drill(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let seat = Arc::clone(&self.drill).try_acquire_owned();
+        seat.map_err(|_| ApiError::busy("another drill is running; try again when it has ended"))
+    }
+
     /// A place for a token or person, until it is dropped.
     pub(crate) fn take(&self, who: &str) -> Result<Seat, ApiError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -326,5 +334,19 @@ impl LiveEvents {
         // The log may delete what this view has passed.
         self.reader.release(self.reader.position());
         Ok(Some(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_drill_at_a_time() {
+        let seats = LiveSeats::default();
+        let first = seats.take_drill().expect("the place is free");
+        assert!(seats.clone().take_drill().is_err(), "a clone shares the place");
+        drop(first);
+        assert!(seats.take_drill().is_ok());
     }
 }

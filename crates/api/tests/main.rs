@@ -12,6 +12,7 @@ mod as_code;
 mod audit;
 mod balance;
 mod configuration;
+mod drills;
 mod events;
 mod every;
 mod figures;

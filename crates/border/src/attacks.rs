@@ -37,6 +37,18 @@ pub const NETWORKS: [(&str, &str); 2] = [("10.20.0.0/16", "IE"), ("10.30.0.0/16"
 /// Addresses at which the cell, a sister region's ingest point and the control plane listen.
 pub const OWN: [&str; 3] = ["9.1.1.1:7443", "9.1.1.2:7101", "[2a00:1450::25]:7100"];
 
+/// What a class is about.
+pub fn about(class: u8) -> &'static str {
+    match class {
+        0..=26 => "forms of addresses",
+        27..=40 => "names and their answers",
+        41..=52 => "HTTP: answers and headers",
+        53..=59 => "forms of URLs",
+        60..=65 => "TLS",
+        _ => "ways around",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A destination's URL.

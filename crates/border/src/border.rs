@@ -105,6 +105,11 @@ impl Border {
         Self { register: Some(register), ..self }
     }
 
+    /// Has nothing written down.
+    pub(crate) fn without_register(self) -> Self {
+        Self { register: None, ..self }
+    }
+
     /// Hashes identifiers with the cell's key where a transfer says so. A border without one makes a key of its own, which is
     /// gone with it: nothing ever goes out in the clear.
     pub fn with_identifiers(self, hasher: IdentifierHasher) -> Self {

@@ -48,6 +48,7 @@ mod permit;
 mod watch;
 
 pub mod attacks;
+mod drill;
 
 mod egress;
 mod line;
@@ -61,6 +62,7 @@ mod gate;
 
 pub use ask::{Ask, Place, Purpose};
 pub use border::{Border, Register};
+pub use drill::{CameTo, Tried};
 pub use foresee::Foreseen;
 pub use gate::Gate;
 pub use line::{Line, SendError, Stage};

@@ -122,7 +122,8 @@ impl Border {
         Ok(Granted { country, rule, under, judged_at: self.world.clock.monotonic(), ..granted.clone() })
     }
 
-    async fn judge(&self, ask: Ask) -> Result<Granted, Refusal> {
+    /// What [`Self::permit`] says, neither counted nor written down.
+    pub(crate) async fn judge(&self, ask: Ask) -> Result<Granted, Refusal> {
         let target = match Target::of(&ask) {
             Ok(target) => target,
             Err(fault) => return Err(fault.refusal(&self.region, &ask, None)),

@@ -3,6 +3,7 @@
 mod attacks;
 mod databases;
 mod differential;
+mod drill;
 mod events;
 mod foresee;
 mod gate;

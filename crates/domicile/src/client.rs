@@ -90,6 +90,16 @@ impl CellArgs {
         Client::new(url, self.token.as_deref(), &self.trust)
     }
 
+    /// A client for another address, without a token.
+    pub fn anonymous(&self, url: &str) -> Result<Client, Failure> {
+        Client::new(url, None, &self.trust)
+    }
+
+    /// Whether a local `up` is meant.
+    pub fn is_local(&self) -> bool {
+        self.cell.is_none()
+    }
+
     fn cells_in(&self, file: &str) -> Result<Vec<Cell>, Failure> {
         if let Some(url) = &self.cell {
             return Ok(vec![Cell { name: url.clone(), client: Client::new(url, self.token.as_deref(), &self.trust)? }]);
@@ -136,6 +146,11 @@ impl Client {
             authorization: token.map(|token| format!("Bearer {token}")),
             line: None,
         })
+    }
+
+    /// The address that it was made for.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Authorizes by a write key instead of a token.

@@ -8,6 +8,7 @@ mod cell;
 mod client;
 mod configuration;
 mod demo;
+mod drill;
 mod exit;
 mod export;
 mod logging;
@@ -59,6 +60,8 @@ enum Command {
     Balance(balance::BalanceArgs),
     /// Check a ledger and its archive offline; exit 1 when anything was altered, dropped or reordered
     Verify(verify::VerifyArgs),
+    /// Try to break residency on a running cell, and report what crossed; exit 1 when anything did
+    Drill(drill::DrillArgs),
     /// Show sources, destinations and warehouses with their regional endpoints
     Catalog(catalog::CatalogArgs),
     /// Accounts, entitlements, people and sign-in providers of a cell, for who runs it
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::run(args),
         Command::Balance(args) => balance::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Drill(args) => drill::run(args),
         Command::Operator(args) => operator::run(args),
         Command::Catalog(args) => catalog::run(args),
     };

@@ -61,7 +61,7 @@ pub fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     for (ledger, archive) in places(&args)? {
         let files = |place: &str| files(&world, place, &args.cell, &runtime);
         let (ledger_files, archive_files) = (files(&ledger)?, archive.as_deref().map(files).transpose()?);
-        let report = settled(&*ledger_files, archive_files.as_deref(), &question, (args.json, &world, &runtime))
+        let report = checked(&*ledger_files, archive_files.as_deref(), &question, (args.json, &world, &runtime))
             .map_err(|error| Failure::Unreached(format!("{ledger}: {error}")))?;
         found.push((ledger, report));
     }
@@ -104,7 +104,7 @@ fn places(args: &VerifyArgs) -> Result<Vec<(String, Option<String>)>, Failure> {
 }
 
 /// Checks until the ledger has settled: of a cell that works, an entry may be some moments behind what it is about.
-fn settled(
+pub fn checked(
     ledger: &dyn Files,
     archive: Option<&dyn Files>,
     question: &Question,
@@ -192,16 +192,21 @@ fn files<'r>(
     runtime: &'r Runtime,
 ) -> Result<Box<dyn Files + 'r>, Failure> {
     if place.starts_with("http://") || place.starts_with("https://") {
-        let client = RefCell::new(cell.client(place)?);
-        return Ok(Box::new(Remote { client, runtime }));
+        return Ok(Box::new(Remote::new(cell.client(place)?, runtime)));
     }
     Ok(Box::new(Folder { disk: std::sync::Arc::clone(&world.disk), path: place.into() }))
 }
 
 /// Files behind an address. They can't be listed, so that what is too much there is not seen.
-struct Remote<'r> {
+pub struct Remote<'r> {
     client: RefCell<Client>,
     runtime: &'r Runtime,
+}
+
+impl<'r> Remote<'r> {
+    pub fn new(client: Client, runtime: &'r Runtime) -> Self {
+        Self { client: RefCell::new(client), runtime }
+    }
 }
 
 impl Files for Remote<'_> {

@@ -2,6 +2,7 @@
 
 mod border;
 mod configuration;
+mod drill;
 mod policy;
 
 use std::fs;
@@ -38,9 +39,13 @@ struct Up {
 
 impl Up {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, more: &[&str]) -> Self {
         let base = free_base();
         let mut command = Command::new(env!("CARGO_BIN_EXE_domicile"));
-        command.args(["up", "--port-base", &base.to_string(), "--data"]).arg(data).stderr(Stdio::null());
+        command.args(["up", "--port-base", &base.to_string(), "--data"]).arg(data).args(more).stderr(Stdio::null());
         Self { child: ready(command, "domicile is ready"), _base: base }
     }
 

@@ -323,6 +323,8 @@ impl Writer {
             }
             self.book.append(&entries)?;
             self.written(done);
+            // What the last checkpoint left would else lie there until the next one.
+            self.book.take_old_away();
         }
     }
 

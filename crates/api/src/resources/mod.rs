@@ -21,6 +21,7 @@ mod warehouses;
 
 mod privacy;
 
+mod drills;
 mod policy_checks;
 mod transfers;
 
@@ -62,6 +63,7 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { name: "Privacy", operations: privacy::OPERATIONS },
     Group { name: "Transfers", operations: transfers::OPERATIONS },
     Group { name: "Policy checks", operations: policy_checks::OPERATIONS },
+    Group { name: "Drills", operations: drills::OPERATIONS },
     Group { name: "Balance", operations: balance::OPERATIONS },
     Group { name: "Events", operations: events::OPERATIONS },
     Group { name: "Ledger", operations: ledger::OPERATIONS },

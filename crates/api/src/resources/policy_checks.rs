@@ -26,7 +26,7 @@ const FILE: &str = "topology.yml";
 
 const COUNT: Schema = Schema::Count { min: 0, max: i64::MAX };
 const SHOWN: Schema = any_text(4_000);
-static OUTLOOK: Object = Object {
+pub(crate) static OUTLOOK: Object = Object {
     name: "BorderOutlook",
     fields: &[
         need("state", Schema::OneOf(&["off", "refused", "goes"])),
@@ -234,7 +234,7 @@ fn shown(snapshot: &Snapshot, flow: &Flow) -> Value {
     })
 }
 
-fn shown_outlook(outlook: &Outlook) -> Value {
+pub(crate) fn shown_outlook(outlook: &Outlook) -> Value {
     let (state, host, country, rule, code) = match outlook {
         Outlook::Off => ("off", None, None, None, None),
         Outlook::Refused(no) => ("refused", no.host.clone(), no.country, None, Some(no.code.as_str())),

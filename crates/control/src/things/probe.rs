@@ -16,7 +16,7 @@ mod guard;
 use super::warehouse::{Warehouse, why_not};
 use crate::ControlError;
 use crate::thing::Thing;
-use domicile_border::{Ask, Border, Limits, Place, Purpose, SendError};
+use domicile_border::{Ask, Border, Foreseen, Limits, Place, Purpose, Refusal, SendError};
 use domicile_region::Country;
 use domicile_workspace::WorkspaceId;
 use domicile_world::World;
@@ -84,14 +84,24 @@ impl Probe {
         Ok(Self { url: format!("postgres://{host}:{port}"), country: Country::new(text("country")), config })
     }
 
+    /// What the border would say of it now, as far as that is known without a look-up.
+    ///
+    /// # Errors
+    /// What would be refused.
+    pub fn foresee(&self, border: &Border, workspace: &WorkspaceId) -> Result<Foreseen, Refusal> {
+        border.foresee(&self.ask(workspace))
+    }
+
+    fn ask(&self, workspace: &WorkspaceId) -> Ask {
+        let place = Place::Declared(self.country);
+        Ask { workspace: workspace.clone(), purpose: Purpose::Warehouse, url: self.url.clone(), place }
+    }
+
     /// Tries it, for at most 10 s.
     pub async fn run(self, world: &World, border: &Border, workspace: &WorkspaceId) -> Tried {
         let failed = |reason: String| Tried::Failed { reason, refused: None };
         let tried = async {
-            let Self { url, country, config } = self;
-            let (workspace, place) = (workspace.clone(), Place::Declared(country));
-            let ask = Ask { workspace, purpose: Purpose::Warehouse, url, place };
-            let permit = match border.permit(ask).await {
+            let permit = match border.permit(self.ask(workspace)).await {
                 Ok(permit) => permit,
                 Err(refusal) => {
                     let reason = format!("{refusal}; {}", refusal.mend());
@@ -102,7 +112,7 @@ impl Probe {
                 Ok(pipe) => {
                     let is_encrypted = pipe.is_encrypted();
                     let guard = Guard::new(pipe, is_encrypted);
-                    sign_in(&config, guard).await.map_or_else(failed, |()| Tried::Connected)
+                    sign_in(&self.config, guard).await.map_or_else(failed, |()| Tried::Connected)
                 }
                 Err(error) => failed(class(&error)),
             }

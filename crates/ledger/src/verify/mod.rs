@@ -11,10 +11,12 @@
 mod archive;
 mod folder;
 mod sums;
+mod ways;
 mod witnesses;
 
 pub use folder::{Files, Folder};
 pub use sums::{SourceSums, Sums};
+pub use ways::{Way, Went};
 
 use crate::entry::{Entry, What};
 use crate::tlog::{
@@ -71,7 +73,8 @@ pub struct Report {
     /// The first 100.
     pub findings: Vec<Finding>,
     pub finding_count: u64,
-    /// Files of the archive that no entry names. Of a cell that runs, an entry may be on its way.
+    /// Findings of files that nothing names. Of a cell that runs, a file of the archive may be ahead of its entry, and one of
+    /// the ledger's last checkpoint about to go.
     pub unnamed: u64,
 }
 
@@ -140,6 +143,7 @@ pub fn verify(
         if !is_known {
             let what = "no checkpoint names it: it was added, or a crash left it and the cell was not started since";
             report.find(file, what);
+            report.unnamed += 1;
         }
     }
     if let Some((files, cursor_is_whole)) = archive {

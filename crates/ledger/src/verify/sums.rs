@@ -1,6 +1,7 @@
 //! What the entries say together: windows without gaps, and counts that add up.
 
 use super::Report;
+use super::ways::{Transfers, Way, Went};
 use crate::entry::{Accepted, Counts, Decided, Entry, Erased, Stored, What};
 use crate::tlog::{Signs, VKey};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub struct Sums {
     pub sources: BTreeMap<String, SourceSums>,
     /// Requests, events delivered and bytes of requests, by country.
     pub sent: BTreeMap<String, (u64, u64, u64)>,
+    /// The same by who sent where, with what no transfer covers.
+    pub ways: BTreeMap<Way, Went>,
     pub refused: u64,
     /// Up to which position there are entries.
     pub accepted: u64,
@@ -38,6 +41,7 @@ pub(super) struct Book {
     accepted: Windows,
     decided: Windows,
     objects: Objects,
+    transfers: Transfers,
     /// Whether the cell was opened: then the windows have their beginning.
     opened: bool,
     /// Files that were erased and not put back, by their source and events.
@@ -125,17 +129,16 @@ impl Book {
                 sum.0 = sum.0.saturating_add(sent.requests);
                 sum.1 = sum.1.saturating_add(sent.delivered);
                 sum.2 = sum.2.saturating_add(sent.bytes);
+                let went = self.sums.ways.entry(Way::of(sent)).or_default();
+                went.take(entry.at, sent, self.transfers.cover(entry.at, sent));
                 if sent.delivered > sent.requests {
                     report.find(place(), "more was delivered than requests went out");
                 }
             }
             What::Refused(refused) => self.sums.refused = self.sums.refused.saturating_add(refused.times),
-            What::Configured(_)
-            | What::Granted(_)
-            | What::Ended(_)
-            | What::KeyMade(_)
-            | What::KeyDestroyed(_)
-            | What::Moved(_) => {}
+            What::Granted(granted) => self.transfers.granted(granted),
+            What::Ended(ended) => self.transfers.ended(entry.at, ended),
+            What::Configured(_) | What::KeyMade(_) | What::KeyDestroyed(_) | What::Moved(_) => {}
             What::Erased(erased) => self.erased(index, erased, report),
             What::WitnessNamed(named) => match VKey::read(&named.key).filter(|key| key.signs == Signs::Cosignatures) {
                 Some(key) if self.witnesses.iter().all(|(other, _)| *other != key) => self.witnesses.push((key, index)),
