@@ -16,6 +16,7 @@ use http_body_util::Full;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -185,6 +186,15 @@ impl ByHand {
     }
 }
 
+impl ByHand {
+    /// Waits until the gate ends it.
+    async fn ends(&mut self) {
+        let mut rest = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(20), self.0.read_to_end(&mut rest)).await;
+        let _ = end.expect("the gate ends the connection");
+    }
+}
+
 const KEEP: &str = r#"{"keep":{"region":"eu-west","own":["127.0.0.9:7100"]}}"#;
 const NOTHING: &str = r#"{"transfers":[],"grants":{}}"#;
 
@@ -220,8 +230,7 @@ async fn nothing_is_granted_before_a_session_or_after_it_and_its_connections_end
     assert!(own.contains("own_address"), "{own}");
 
     drop(kept);
-    let mut rest = Vec::new();
-    let _ = open.0.read_to_end(&mut rest).await;
+    open.ends().await;
     let said = ByHand::new(&socket).await.say(&asks(&session, &url, "IE")).await;
     assert!(said.contains("border_unreachable"), "{said}");
 }
@@ -242,8 +251,7 @@ async fn a_connection_whose_rule_has_ended_carries_nothing_more_whatever_the_cel
     partner.wait_for(1).await;
     kept.say(NOTHING).await;
     open.0.write_all(post).await.expect("is sent");
-    let mut rest = Vec::new();
-    let _ = open.0.read_to_end(&mut rest).await;
+    open.ends().await;
     assert_eq!(partner.received().len(), 1);
 }
 
