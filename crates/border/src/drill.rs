@@ -8,7 +8,7 @@
 //! - The judgement is the one that permits come from. Only the outside is another: no name is resolved, nobody is called.
 //! - Each ask is for the region's own country, which a region always allows: nothing but its form is left to refuse it.
 //! - What tests have of their own is replaced by what is there: where this cell listens stands for where theirs would.
-//! - Nothing is written down: what a drill is refused tells the ledger nothing about a workspace.
+//! - No refusal is written down or counted: the ledger and whoever is alerted would take it for a workspace's.
 
 use crate::address::{Standing, standing};
 use crate::ask::{Ask, Place, Purpose};
@@ -102,13 +102,16 @@ impl Border {
     }
 
     async fn drill_names(&self, answers: &[Vec<IpAddr>], attack: &Attack, home: Country) -> CameTo {
+        let asked = |purpose| ask("http://partner.example/", purpose, home);
+        if let Err(refusal) = self.among(&Nobody::new(answers)).judge(asked(Purpose::Webhook)).await {
+            return CameTo::Refused(refusal.code);
+        }
         let nobody = Nobody::new(answers);
         let border = self.among(&nobody);
-        // Counted as what it is, an operator's command.
-        let again = || border.permit(ask("http://partner.example/", Purpose::Command, home));
-        let permit = match again().await {
-            Err(refusal) => return CameTo::Refused(refusal.code),
+        // A permit is counted: as what it is, of an operator's command. A refusal would look like events that wait.
+        let permit = match border.permit(asked(Purpose::Command)).await {
             Ok(permit) => permit,
+            Err(refusal) => return CameTo::Refused(refusal.code),
         };
         let judged = permit.granted().addresses().to_vec();
         let _ = border.open(permit, &Limits::WEBHOOK).await;
@@ -120,7 +123,7 @@ impl Border {
         match attack.expected.strip_prefix("later ") {
             None if is_judged_alone => CameTo::Pinned,
             None => self.let_through(true, first.map_or(&[], Vec::as_slice)),
-            Some(_) => match again().await {
+            Some(_) => match border.judge(asked(Purpose::Webhook)).await {
                 Err(refusal) => CameTo::Refused(refusal.code),
                 Ok(_) => self.let_through(true, later.map_or(&[], Vec::as_slice)),
             },

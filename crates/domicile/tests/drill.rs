@@ -100,7 +100,7 @@ fn nothing_crosses_a_sound_cell_and_the_report_can_be_filed() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    assert!(text.contains("its destination was deleted"), "{text}");
+    assert!(text.contains("its source and destination were deleted"), "{text}");
 
     // The same over HTTP, as somebody elsewhere does it; who has a workspace's token does not.
     let cell = &read(&data.join("operator.json"))["regions"]["eu-west"];
@@ -160,7 +160,10 @@ fn an_interrupted_drill_leaves_no_destination_behind() {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     match out.status.code() {
         Some(0) => {}
-        code => assert!(code == Some(3) && said.contains("the drill's destination is deleted"), "{code:?} {said}"),
+        code => assert!(
+            code == Some(3) && said.contains("the drill's source and destination are deleted"),
+            "{code:?} {said}"
+        ),
     }
     assert!(!has_destination());
     up.stop();

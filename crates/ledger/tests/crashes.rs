@@ -239,3 +239,16 @@ fn an_entry_without_room_in_a_frame_is_refused_alone() {
         hands.clock.drive(writer).await.expect("no panic").expect("all was written");
     });
 }
+
+#[test]
+fn what_a_start_writes_leaves_no_file_that_its_checkpoint_does_not_name() {
+    let (world, hands) = domicile_testkit::world(5);
+    bed::run(async { bed::write(&world, &hands, "eu-west", &bed::story()).await });
+    let (ledger, mut writer) = bed::open(&hands.restart(), "eu-west").expect("opens");
+    let before = ledger.signed().head.size;
+    ledger.enter(bed::configured(99));
+    writer.write_now().expect("writes");
+    let report = bed::report(&bed::Map::of(&hands, bed::FOLDER), &Default::default());
+    assert_eq!(report.head.map(|head| head.size), Some(before + 1));
+    assert_eq!((bed::findings(&report), report.unnamed), (Vec::<String>::new(), 0));
+}

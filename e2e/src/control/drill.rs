@@ -27,7 +27,10 @@ pub fn run(tally: &mut Tally, domicile: &Path) {
         let titles = filed.matches(": nothing crossed\n").count();
         tally.check("the report names both regions", if titles == 2 { Ok(()) } else { Err(filed) });
         for (region, _) in REGIONS {
-            tally.check(format!("{region}: the drill's destination is gone"), no_destination(&demo, region));
+            for things in ["sources", "destinations"] {
+                tally
+                    .check(format!("{region}: none of the drill's {things} is left"), none_left(&demo, region, things));
+            }
         }
         Ok(())
     });
@@ -58,10 +61,10 @@ fn send(demo: &Demo, region: &str, point: &str) -> Result<(), String> {
     if answer.status == 200 { Ok(()) } else { Err(format!("{region}: {answer:?}")) }
 }
 
-fn no_destination(demo: &Demo, region: &str) -> Result<(), String> {
+fn none_left(demo: &Demo, region: &str, things: &str) -> Result<(), String> {
     let bearer = format!("Bearer {}", demo.token(region)?);
     let answer = Connection::to(demo.cell(region)?)
-        .and_then(|mut cell| cell.request("GET", "/api/destinations", &[("Authorization", &bearer)], b""))
+        .and_then(|mut cell| cell.request("GET", &format!("/api/{things}"), &[("Authorization", &bearer)], b""))
         .map_err(|error| error.to_string())?;
     let body = String::from_utf8_lossy(&answer.body).into_owned();
     if answer.status == 200 && !body.contains("drill-") { Ok(()) } else { Err(body) }

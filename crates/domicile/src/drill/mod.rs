@@ -33,7 +33,8 @@ use tokio::runtime::Runtime;
 
 #[derive(Args)]
 pub struct DrillArgs {
-    /// Also redirect a delivery: makes a destination in the demo workspace of a local `up`, sends it four events, and deletes it
+    /// Also redirect deliveries: makes a source and a destination in the demo workspace of a local `up`, sends four events,
+    /// and deletes both
     #[arg(long, conflicts_with = "cell")]
     partners: bool,
     /// Judge only what was sent from this time on, for example 2027-01-15T07:00:00Z: for after a policy was narrowed

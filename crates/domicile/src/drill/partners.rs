@@ -1,11 +1,12 @@
 //! A partner that sends every delivery elsewhere: in the demo workspace of a local `up`, for a moment.
 //!
 //! ```text
-//! event ──► cell ──► destination `drill-…` ──► partner here: 301, 302, 307, 308 ──► trap here: nobody may come
+//! event ──► source and destination `drill-…` ──► partner here: 301, 302, 307, 308 ──► trap here: nobody may come
 //! ```
 //!
-//! The destination is deleted however the exercise ends, by Ctrl-C too. Its four events stay in the logs and the archive, as
-//! every event does.
+//! - The source is its own, so that no other destination is sent its events.
+//! - Both are deleted however the exercise ends, by Ctrl-C too. Its four events stay in the logs and the archive, as every
+//!   event does.
 
 use super::Stage;
 use super::report::Exercise;
@@ -20,10 +21,10 @@ use hyper::service::service_fn;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 const STATUSES: [u16; 4] = [301, 302, 307, 308];
@@ -50,54 +51,50 @@ pub fn redirects(stage: &mut Stage<'_>) -> Result<Exercise, Failure> {
         return Ok(exercise);
     }
     stage.runtime.block_on(async {
+        // From here on a signal means an end in order.
+        let listen = |kind| signal(kind).map_err(Failure::unreached);
+        let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         let partners = Partners::open(stage.world).await?;
-        let id = demo.make(&format!("http://{}/", partners.partner), &stage.marker).await?;
+        let (source, key) = demo.make_source(&stage.marker).await?;
         let tried = tokio::select! {
-            tried = demo.deliver(stage.world, &partners, &stage.marker, &mut exercise) => tried,
-            _ = tokio::signal::ctrl_c() => Err(Failure::Unreached("stopped; the drill's destination is deleted".to_owned())),
+            tried = demo.deliver((&source, &key), stage.world, &partners, &stage.marker, &mut exercise) => tried,
+            _ = interrupt.recv() => Err(stopped()),
+            _ = terminate.recv() => Err(stopped()),
         };
-        let deleted = demo.delete(&id).await;
-        partners.close().await;
+        let deleted = demo.delete(&source).await;
+        partners.close();
         // What is left behind is told before what failed.
         deleted.and(tried)
     })?;
     stage.own_events += STATUSES.len() as u64;
     exercise.happened.push(format!(
-        "its destination was deleted; its {} events stay in the logs, marked {}",
+        "its source and destination were deleted; its {} events stay in the logs, marked {}",
         STATUSES.len(),
         stage.marker
     ));
     Ok(exercise)
 }
 
+fn stopped() -> Failure {
+    Failure::Unreached("stopped; the drill's source and destination are deleted".to_owned())
+}
+
 /// The demo's workspace of the region.
 struct Demo {
     cell: Cell,
     events: Client,
-    source: String,
     country: String,
 }
 
 impl Demo {
     fn of(stage: &Stage<'_>) -> Result<Option<Self>, Failure> {
-        let file = stage.args.cell.data().join("demo.json");
-        let Ok(text) = stage.world.disk.read(Path::new(&file)) else { return Ok(None) };
-        let demo: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let region = &demo["regions"][stage.region()];
-        let cell = stage.args.cell.cells()?.into_iter().find(|cell| cell.name == stage.region());
-        let first =
-            |value: &'_ Value| value.as_object().and_then(|all| all.values().next().cloned()).unwrap_or_default();
-        let source = first(&region["workspaces"])["sources"]["server"].take();
-        let point = stage.drill["regions"].as_array().into_iter().flatten().find(|region| region["isThisCell"] == true);
-        let point = point.and_then(|region| region.pointer("/ingestPoints/0/url")).and_then(Value::as_str);
-        let (Some(cell), Some(id), Some(key), Some(point)) =
-            (cell, source["id"].as_str(), source["writeKey"].as_str(), point)
-        else {
-            return Ok(None);
-        };
-        let basic = format!("Basic {}", data_encoding::BASE64.encode(format!("{key}:").as_bytes()));
-        let events = stage.args.cell.anonymous(point)?.with_authorization(basic);
-        Ok(Some(Self { cell, events, source: id.to_owned(), country: stage.text("country").to_owned() }))
+        let cells = stage.args.cell.cells().unwrap_or_default();
+        let cell = cells.into_iter().find(|cell| cell.name == stage.region());
+        let own = stage.drill["regions"].as_array().into_iter().flatten().find(|region| region["isThisCell"] == true);
+        let point = own.and_then(|region| region.pointer("/ingestPoints/0/url")).and_then(Value::as_str);
+        let (Some(cell), Some(point)) = (cell, point) else { return Ok(None) };
+        let (events, country) = (stage.args.cell.anonymous(point)?, stage.text("country").to_owned());
+        Ok(Some(Self { cell, events, country }))
     }
 
     /// Whether the border may connect to this machine's loopback, in the region's own country.
@@ -110,20 +107,30 @@ impl Demo {
         })
     }
 
-    async fn make(&mut self, url: &str, marker: &str) -> Result<String, Failure> {
-        let body = json!({
-            "sourceId": self.source, "metadataId": "webhook", "name": format!("drill-{marker}"), "enabled": true,
-            "settings": { "url": url, "country": self.country },
-        });
-        let made = self.ask(Method::POST, "/api/destinations", body.to_string()).await?;
-        let id = made.pointer("/data/destination/id").and_then(Value::as_str);
-        id.map(str::to_owned).ok_or_else(|| Failure::unreached("the cell made a destination without an id"))
+    /// A source of the drill's own: its id and write key.
+    async fn make_source(&mut self, marker: &str) -> Result<(String, String), Failure> {
+        let body =
+            json!({ "slug": format!("drill-{marker}"), "metadataId": "server", "disconnectAllWarehouses": true });
+        let made = self.ask(Method::POST, "/api/sources", body.to_string()).await?;
+        let text = |at: &str| made.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        let source = text("/data/source/id").zip(text("/data/source/writeKeys/0"));
+        source.ok_or_else(|| Failure::unreached("the cell made a source without an id or write key"))
     }
 
-    async fn delete(&mut self, id: &str) -> Result<(), Failure> {
-        let deleted = self.ask(Method::DELETE, &format!("/api/destinations/{}", encode(id)), String::new()).await;
-        let left =
-            |failure: Failure| Failure::Unreached(format!("the drill's destination {id} is still there: {failure}"));
+    async fn make_destination(&mut self, source: &str, url: &str, marker: &str) -> Result<(), Failure> {
+        let body = json!({
+            "sourceId": source, "metadataId": "webhook", "name": format!("drill-{marker}"), "enabled": true,
+            "settings": { "url": url, "country": self.country },
+        });
+        self.ask(Method::POST, "/api/destinations", body.to_string()).await.map(drop)
+    }
+
+    /// Deletes the source, and its destination with it.
+    async fn delete(&mut self, source: &str) -> Result<(), Failure> {
+        let deleted = self.ask(Method::DELETE, &format!("/api/sources/{}", encode(source)), String::new()).await;
+        let left = |failure: Failure| {
+            Failure::Unreached(format!("the drill's source {source} is still there: delete it, because {failure}"))
+        };
         deleted.map(drop).map_err(left)
     }
 
@@ -138,14 +145,16 @@ impl Demo {
     /// Sends an event for each status, and waits for what becomes of it.
     async fn deliver(
         &mut self,
+        (source, key): (&str, &str),
         world: &World,
         partners: &Partners,
         marker: &str,
         exercise: &mut Exercise,
     ) -> Result<(), Failure> {
+        self.make_destination(source, &format!("http://{}/", partners.partner), marker).await?;
         let id_of = |status: u16| format!("{marker}-{status}");
         for status in STATUSES {
-            let event = json!({ "type": "track", "event": "Drill", "messageId": id_of(status), "userId": marker });
+            let event = json!({ "type": "track", "event": "Drill", "messageId": id_of(status), "userId": marker, "writeKey": key });
             let answer = self.events.send(Method::POST, "/v1/track", Bytes::from(event.to_string())).await?;
             if answer.status != StatusCode::OK {
                 return Err(self.events.refused("/v1/track", &answer));
@@ -166,10 +175,12 @@ impl Demo {
                     let attempts = sent["attempts"].as_array().into_iter().flatten();
                     sent["name"] == name.as_str() && attempts.into_iter().any(|attempt| attempt["status"] == status)
                 });
-                match answered {
-                    Some(sent) => break sent["state"].as_str().unwrap_or("?").to_owned(),
-                    None if world.clock.monotonic().saturating_sub(start) > LIFE => break "unknown".to_owned(),
-                    None => world.clock.sleep(LOOK).await,
+                let is_late = world.clock.monotonic().saturating_sub(start) > LIFE;
+                match answered.as_ref().and_then(|sent| sent["state"].as_str()) {
+                    // A moment later it is told what comes of it.
+                    Some(state) if state != "waiting" || is_late => break state.to_owned(),
+                    None if is_late => break "unknown".to_owned(),
+                    _ => world.clock.sleep(LOOK).await,
                 }
             };
             match state.as_str() {
@@ -237,7 +248,7 @@ impl Partners {
         self.stop.push(stop);
     }
 
-    async fn close(self) {
+    fn close(self) {
         drop(self.stop);
         for door in self.doors {
             door.abort();
