@@ -1,10 +1,11 @@
-//! Ingest points as clients, proxies and operators meet them: answers, addresses, certificates.
+//! Ingest points as clients, proxies and operators meet them: answers, addresses, certificates, receipts.
 //!
 //! What one client library or another makes of them is shown by `sdks` and `browser`; here each request is written out.
 
 mod address;
 mod answers;
 mod https;
+mod receipts;
 
 use crate::here;
 use crate::tally::Tally;
@@ -18,5 +19,6 @@ pub fn run(domicile: &Path) -> Tally {
     Home::test(&mut tally, domicile, "address", &[], address::of_the_connection);
     Home::test(&mut tally, domicile, "proxy", &[("--trusted-proxy", "127.0.0.0/8")], address::behind_a_proxy);
     https::run(&mut tally, domicile);
+    Home::test(&mut tally, domicile, "receipts", &[], receipts::hold_offline);
     tally
 }

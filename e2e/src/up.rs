@@ -107,13 +107,18 @@ impl Home {
     /// # Errors
     /// Anything but exit code 0, with all that it printed.
     pub fn command(&self, name: &str, more: &[&str]) -> Result<String, String> {
+        match self.run(name, more)? {
+            (Some(0), said, _) => Ok(said),
+            (code, said, told) => Err(format!("exit code {code:?}: {said}{told}")),
+        }
+    }
+
+    /// Runs another command of the binary on the same data folder: its exit code, and what it says on stdout and stderr.
+    pub fn run(&self, name: &str, more: &[&str]) -> Result<(Option<i32>, String, String), String> {
         let run = Command::new(&self.domicile).arg(name).arg("--data").arg(&self.data).args(more).output();
         let run = run.map_err(|error| format!("{}: {error}", self.domicile.display()))?;
-        let said = String::from_utf8_lossy(&run.stdout).into_owned();
-        match run.status.success() {
-            true => Ok(said),
-            false => Err(format!("{}: {said}{}", run.status, String::from_utf8_lossy(&run.stderr))),
-        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((run.status.code(), text(&run.stdout), text(&run.stderr)))
     }
 
     /// What `domicile verify` says of each ledger and its archive; an error when one does not hold.
