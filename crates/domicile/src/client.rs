@@ -85,6 +85,11 @@ impl CellArgs {
         &self.data
     }
 
+    /// The one region of a local `up` that is meant, if it is one.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
     /// A client for another address, with the token that was given.
     pub fn client(&self, url: &str) -> Result<Client, Failure> {
         Client::new(url, self.token.as_deref(), &self.trust)

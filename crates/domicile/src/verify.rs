@@ -92,13 +92,14 @@ fn places(args: &VerifyArgs) -> Result<Vec<(String, Option<String>)>, Failure> {
     for cell in std::fs::read_dir(&cells).map_err(unread)? {
         let cell = cell.map_err(unread)?.path();
         let ledger = cell.join("ledger");
-        if ledger.is_dir() {
+        let is_meant = args.cell.region().is_none_or(|region| cell.file_name().is_some_and(|name| name == region));
+        if is_meant && ledger.is_dir() {
             places.push((ledger.display().to_string(), Some(cell.join("archive").display().to_string())));
         }
     }
     places.sort();
     if places.is_empty() {
-        return Err(Failure::Unreached(format!("{}: no cell here has a ledger", cells.display())));
+        return Err(Failure::Unreached(format!("{}: no such cell here has a ledger", cells.display())));
     }
     Ok(places)
 }
