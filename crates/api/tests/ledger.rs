@@ -2,6 +2,7 @@
 
 use crate::bed::{Bed, track};
 use domicile_api::receipt_of_source;
+use domicile_control::{Grant, Grants, Held, Role};
 use domicile_ledger::{Receipt, VKey};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
@@ -89,5 +90,20 @@ async fn the_files_of_the_ledger_are_for_the_operator_alone() {
     assert_eq!(ask(Some(&operator), "vkey").await, StatusCode::OK);
     for path in ["../keys/region.key", "tile/../../keys/region.key", "", "/etc/passwd", "tile//0", "tile", "nothing"] {
         assert_ne!(ask(Some(&operator), path).await, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_one_source_alone_sees_the_head_and_nothing_of_the_others() {
+    let bed = Bed::new();
+    recorded(&bed, &["m1"]).await;
+    let held = vec![Held::One { id: bed.source_id("server") }];
+    let one = bed.token(&Grants(vec![Grant { role: Role::SourceReadOnly, held }]));
+    for (path, status) in [
+        ("/ledger", StatusCode::OK),
+        ("/ledger/entries", StatusCode::FORBIDDEN),
+        ("/ledger/receipts/0", StatusCode::FORBIDDEN),
+    ] {
+        assert_eq!(bed.ask_as(&one, "GET", path, None).await.status, status, "{path}");
     }
 }

@@ -46,11 +46,12 @@ static ENTRIES: Object = Object {
 };
 static RECEIPT: Object = Object { name: "", fields: &[need("receipt", Schema::Map)] };
 
-const READ: &[Needs] = &[Needs::Role(Area::Source, Level::Read, Of::Any)];
+/// For all sources: entries and receipts name each source of the workspace.
+const READ: &[Needs] = &[Needs::Role(Area::Source, Level::Read, Of::All)];
 
 pub(crate) static OPERATIONS: &[Operation] = &[
     get("getLedger", "/ledger", "The signed head of the region's ledger, and the key that it is signed with.")
-        .needs(READ)
+        .needs(&[Needs::Token])
         .data(&ONE)
         .view(|_, cell, _| {
             let signed = cell.ledger.signed();
