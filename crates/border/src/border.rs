@@ -105,9 +105,14 @@ impl Border {
         Self { register: Some(register), ..self }
     }
 
-    /// Has nothing written down.
-    pub(crate) fn without_register(self) -> Self {
-        Self { register: None, ..self }
+    /// This border on this side of its gate, with another outside, and nothing written down.
+    pub(crate) fn among(&self, outside: Arc<dyn Outside>) -> Self {
+        Self { outside, gate: None, register: None, ..self.clone() }
+    }
+
+    /// Whether a border process judges too, and connects.
+    pub fn is_gated(&self) -> bool {
+        self.gate.is_some()
     }
 
     /// Hashes identifiers with the cell's key where a transfer says so. A border without one makes a key of its own, which is

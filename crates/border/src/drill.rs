@@ -6,6 +6,7 @@
 //! ```
 //!
 //! - The judgement is the one that permits come from. Only the outside is another: no name is resolved, nobody is called.
+//! - Of a border process of its own it tries this side: nothing is asked of the process, which would ask outside.
 //! - Each ask is for the region's own country, which a region always allows: nothing but its form is left to refuse it.
 //! - What tests have of their own is replaced by what is there: where this cell listens stands for where theirs would.
 //! - No refusal is written down or counted: the ledger and whoever is alerted would take it for a workspace's.
@@ -90,7 +91,7 @@ impl Border {
 
     async fn drill_url(&self, url: &str, purpose: Purpose, attack: &Attack, home: Country) -> CameTo {
         let nobody = Nobody::new(&[]);
-        match self.among(&nobody).judge(ask(url, purpose, home)).await {
+        match self.among(nobody.clone()).judge(ask(url, purpose, home)).await {
             Err(_) if nobody.was_asked() => CameTo::Crossed("its name was looked up"),
             Err(refusal) => CameTo::Refused(refusal.code),
             Ok(granted) => {
@@ -103,11 +104,11 @@ impl Border {
 
     async fn drill_names(&self, answers: &[Vec<IpAddr>], attack: &Attack, home: Country) -> CameTo {
         let asked = |purpose| ask("http://partner.example/", purpose, home);
-        if let Err(refusal) = self.among(&Nobody::new(answers)).judge(asked(Purpose::Webhook)).await {
+        if let Err(refusal) = self.among(Nobody::new(answers)).judge(asked(Purpose::Webhook)).await {
             return CameTo::Refused(refusal.code);
         }
         let nobody = Nobody::new(answers);
-        let border = self.among(&nobody);
+        let border = self.among(nobody.clone());
         // A permit is counted: as what it is, of an operator's command. A refusal would look like events that wait.
         let permit = match border.permit(asked(Purpose::Command)).await {
             Ok(permit) => permit,
@@ -139,11 +140,6 @@ impl Border {
             true => CameTo::Listed,
             false => CameTo::Crossed("a connection was permitted"),
         }
-    }
-
-    /// This border with another outside, and nobody who writes down what it refuses.
-    fn among(&self, nobody: &Arc<Nobody>) -> Self {
-        self.clone().without_register().with_outside(Arc::clone(nobody) as _)
     }
 }
 

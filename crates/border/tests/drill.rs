@@ -72,3 +72,17 @@ async fn what_the_operators_networks_list_is_told_apart_from_what_crosses() {
     let abroad = drilled(&[("127.0.0.0/8", "US"), ("10.0.0.0/8", "US")]).await;
     assert_eq!((abroad.get("listed"), abroad["refused"]), (None, none));
 }
+
+#[tokio::test]
+async fn a_border_process_is_not_asked_for_a_drill() {
+    // Nobody is at its socket: whoever asked it would be refused as `border_unreachable`.
+    let border = Border::new(World::real(), &region("eu-west"), &networks(&[]))
+        .through_gate(std::path::Path::new("/nowhere/border.sock"));
+    let tried = border.drill(country("IE")).await;
+    let unreachable = |tried: &&domicile_border::Tried| match &tried.came_to {
+        CameTo::Refused(code) => code.as_str() == "border_unreachable",
+        _ => false,
+    };
+    assert_eq!((border.is_gated(), tried.iter().filter(unreachable).count()), (true, 0));
+    assert!(tried.iter().any(|tried| tried.came_to == CameTo::Pinned));
+}

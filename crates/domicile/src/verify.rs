@@ -135,7 +135,8 @@ pub fn checked(
         if report.holds() || report.closed || !may_settle {
             break;
         }
-        runtime.block_on(world.clock.sleep(SETTLE));
+        // Inside: a sleep is made where a runtime is.
+        runtime.block_on(async { world.clock.sleep(SETTLE).await });
         report = verify(ledger, archive, question, step)?;
     }
     bar.finish_and_clear();

@@ -93,6 +93,8 @@ static DRILL: Object = Object {
         need("allow", Schema::Null(&list(&COUNTRY, 1_000))).about("The countries that the policy allows; null: any."),
         need("networks", list(&Schema::Object(&NETWORK), 10_000)),
         need("regions", list(&Schema::Object(&REGION), 1_000)),
+        need("isGated", Schema::Flag)
+            .about("Whether a border process judges too: the attacks are tried on the cell's side alone."),
         need("attacks", list(&Schema::Object(&CLASS), 100)),
         need("ways", list(&Schema::Object(&WAY), WAYS_MAX))
             .about("Every way out that is switched on, of all workspaces."),
@@ -132,6 +134,7 @@ async fn drill(cell: Arc<Cell>) -> Result<Response, ApiError> {
             },
             "networks": networks(cell),
             "regions": regions(cell),
+            "isGated": cell.border.is_gated(),
             "attacks": classes(&tried),
             "ways": ways,
             "balance": balance(&cell.balance.whole(&others)),

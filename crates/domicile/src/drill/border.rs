@@ -39,6 +39,10 @@ pub fn attacks(drill: &Value) -> Exercise {
     exercise.happened.push(format!(
         "{not_tried} more need a partner's answer: the program's own tests try them (crates/border/tests/attacks.rs)"
     ));
+    if drill["isGated"] != false {
+        let told = "on the cell's side: the border process judges once more by the same code, and was not asked";
+        exercise.happened.push(told.to_owned());
+    }
     for crossed in classes.iter().filter_map(|class| class["crossed"].as_array()).flatten() {
         exercise.findings.push(crossed.as_str().unwrap_or("an attack got through").to_owned());
     }
