@@ -131,7 +131,8 @@ pub fn checked(
     let mut report = verify(ledger, archive, question, step)?;
     for _ in 0..SETTLES {
         let moved = ledger.read("checkpoint")? != report.checkpoint;
-        let may_settle = moved || report.finding_count == report.unnamed;
+        // A checkpoint that does not hold is not mended by the next.
+        let may_settle = report.head.is_some() && (moved || report.finding_count == report.unnamed);
         if report.holds() || report.closed || !may_settle {
             break;
         }

@@ -4,6 +4,7 @@ mod border;
 mod configuration;
 mod drill;
 mod policy;
+mod verify;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// Bytes read at once. Larger frames are read whole.
 const CHUNK_BYTES: usize = 512 * 1024;
+/// Bytes read at once by who wants headers alone: most of what lies between them is not read.
+const HEADERS_BYTES: usize = 4 * 1024;
 
 /// Follows a log: each frame once, in order, none that is not on disk. Holds the log's segments from where it is until
 /// [`FrameReader::release`].
@@ -67,7 +69,7 @@ impl FrameReader {
             chunk: Vec::new(),
             chunk_at: 0,
         };
-        while let Some(header) = reader.peek()? {
+        while let Some(header) = reader.peek(HEADERS_BYTES)? {
             if header.span().end > from || header.first >= from {
                 break;
             }
@@ -88,9 +90,9 @@ impl FrameReader {
 
     /// The next frame that is on disk now; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<RawFrame>, ReadError> {
-        let Some(header) = self.peek()? else { return Ok(None) };
+        let Some(header) = self.peek(CHUNK_BYTES)? else { return Ok(None) };
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
-        let payload = self.bytes(self.offset + HEADER_BYTES as u64, length)?.to_vec();
+        let payload = self.bytes(self.offset + HEADER_BYTES as u64, length, CHUNK_BYTES)?.to_vec();
         if crc32c::crc32c(&payload) != header.payload_crc {
             return Err(self.damage("the frame's checksum does not hold"));
         }
@@ -101,16 +103,16 @@ impl FrameReader {
 
     /// The next frame's header and its payload, which is not checked.
     pub(crate) fn next_sealed<T>(&mut self, look: impl FnOnce(&Header, &[u8]) -> T) -> Result<Option<T>, ReadError> {
-        let Some(header) = self.peek()? else { return Ok(None) };
+        let Some(header) = self.peek(CHUNK_BYTES)? else { return Ok(None) };
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
-        let looked = look(&header, self.bytes(self.offset + HEADER_BYTES as u64, length)?);
+        let looked = look(&header, self.bytes(self.offset + HEADER_BYTES as u64, length, CHUNK_BYTES)?);
         self.pass(&header);
         Ok(Some(looked))
     }
 
     /// The next frame's header; the payload is passed over.
     pub(crate) fn next_header(&mut self) -> Result<Option<Header>, ReadError> {
-        let Some(header) = self.peek()? else { return Ok(None) };
+        let Some(header) = self.peek(HEADERS_BYTES)? else { return Ok(None) };
         self.pass(&header);
         Ok(Some(header))
     }
@@ -124,14 +126,14 @@ impl FrameReader {
     }
 
     /// The next frame's header, having moved on to the segment that it lies in.
-    fn peek(&mut self) -> Result<Option<Header>, ReadError> {
+    fn peek(&mut self, ahead: usize) -> Result<Option<Header>, ReadError> {
         loop {
             // Once everything in it was released, the segment may be deleted while the reader still stands at its end.
             let here = self.segment.header.sequence;
             let (limit, done) = self.store.limit(here).unwrap_or((self.offset, true));
             self.limit = limit;
             if self.offset < limit {
-                let header = Header::read(self.bytes(self.offset, HEADER_BYTES)?);
+                let header = Header::read(self.bytes(self.offset, HEADER_BYTES, ahead)?);
                 let header = header.ok_or_else(|| self.damage("the frame's header does not hold"))?;
                 if self.offset + header.frame_bytes() > limit {
                     return Err(self.damage("the frame is cut off"));
@@ -165,8 +167,8 @@ impl FrameReader {
         self.next = header.span().end;
     }
 
-    /// `length` bytes at `at`, from the chunk or read anew.
-    fn bytes(&mut self, at: u64, length: usize) -> Result<&[u8], ReadError> {
+    /// `length` bytes at `at`, from the chunk, or read anew with as many as `ahead` in all.
+    fn bytes(&mut self, at: u64, length: usize, ahead: usize) -> Result<&[u8], ReadError> {
         let inside = |chunk_at: u64, chunk: &[u8]| {
             let start = usize::try_from(at.checked_sub(chunk_at)?).ok()?;
             let end = start.checked_add(length)?;
@@ -175,7 +177,7 @@ impl FrameReader {
         if inside(self.chunk_at, &self.chunk).is_none() {
             // Not past what is on disk: bytes there may still change.
             let room = usize::try_from(self.limit.saturating_sub(at)).unwrap_or(usize::MAX);
-            self.chunk.resize(CHUNK_BYTES.max(length).min(room), 0);
+            self.chunk.resize(ahead.max(length).min(room), 0);
             let n = self.file.read_full_at(&mut self.chunk, at).map_err(|e| ReadError::io(&self.segment.path, e))?;
             self.chunk.truncate(n);
             self.chunk_at = at;
