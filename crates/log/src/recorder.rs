@@ -29,6 +29,8 @@ use tokio::sync::watch;
 const WINDOW: Duration = Duration::from_secs(5);
 /// …or when its requests have so many bytes: whoever asks for a receipt has a window read again.
 const WINDOW_BYTES: u64 = 32 << 20;
+/// After something new it waits so long before it reads: to be woken by each commit would cost more than to read.
+const GATHER: Duration = Duration::from_millis(100);
 /// Frames between two moments at which others may run on this thread.
 const FRAMES_PER_TURN: usize = 256;
 
@@ -135,11 +137,20 @@ impl Recorder {
             }
             let alarm = self.due_in().map(|due| self.world.clock.sleep(due));
             let waiting = alarm.is_some();
-            tokio::select! {
+            let gather = tokio::select! {
                 biased;
-                more = self.accepted.more(), if accepting => accepting = more,
-                more = self.events.more(), if deciding => deciding = more,
-                () = async { if let Some(alarm) = alarm { alarm.await } }, if waiting => {}
+                more = self.accepted.more(), if accepting => {
+                    accepting = more;
+                    more
+                }
+                more = self.events.more(), if deciding => {
+                    deciding = more;
+                    more
+                }
+                () = async { if let Some(alarm) = alarm { alarm.await } }, if waiting => false,
+            };
+            if gather {
+                self.world.clock.sleep(GATHER.min(self.window)).await;
             }
         }
     }
