@@ -16,7 +16,7 @@ async fn drill(bed: &Bed, operator: &str) -> Answer {
 async fn a_drill_tries_all_forms_nothing_crosses_and_nothing_is_left_behind() {
     let bed = Bed::new();
     let operator = bed.operator();
-    let (version, entries) = (bed.cell.control.current().load().version, bed.cell.ledger.backwards().count());
+    let version = bed.cell.control.current().load().version;
     let drill = drill(&bed, &operator).await.body["data"]["drill"].take();
     let classes = drill["attacks"].as_array().expect("classes");
     assert!(classes.iter().all(|class| class["crossed"] == json!([])), "{classes:#?}");
@@ -34,7 +34,9 @@ async fn a_drill_tries_all_forms_nothing_crosses_and_nothing_is_left_behind() {
         drill["regions"].as_array().expect("regions").iter().map(|region| &region["keyPrefix"]).collect();
     assert_eq!(prefixes, [&json!("chn"), &json!("ise")]);
     assert_eq!(bed.cell.control.current().load().version, version);
-    assert_eq!(bed.cell.ledger.backwards().count(), entries);
+    // The cell's own opening may be written only now.
+    let mut entries = bed.cell.ledger.backwards().map(|entry| entry.expect("reads").1.what.kind());
+    assert!(entries.all(|kind| kind == "opened"), "the ledger was told of the drill");
 }
 
 #[tokio::test]
