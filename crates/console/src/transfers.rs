@@ -87,7 +87,7 @@ fn read(cell: &Cell, scope: &Scope, fault: String) -> Result<TransfersPage, ApiE
 fn row(cell: &Cell, transfer: &TransferRecord, is_owner: bool) -> Row {
     let signed = |signature: &domicile_control::Signature| {
         let at = Stamp::of(signature.at.0);
-        format!("{}, {}", signature.name, at.as_str().get(..10).unwrap_or_default())
+        format!("{}, {}", signature.name, at.day())
     };
     let is_granted = transfer.approved.is_some();
     Row {

@@ -25,7 +25,7 @@ impl View<'_> {
     /// What an entry is in this region, today.
     pub fn availability<'a>(&'a self, entry: &'a Entry) -> Availability<'a> {
         let today = Stamp::of(self.now().0);
-        entry.availability(self.region(), today.as_str().get(..10).unwrap_or_default())
+        entry.availability(self.region(), today.day())
     }
 
     /// # Errors

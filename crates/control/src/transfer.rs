@@ -422,7 +422,7 @@ fn record(row: &Row, today: &str) -> Result<TransferRecord, DbError> {
 
 /// `YYYY-MM-DD` in UTC.
 fn today(now: Millis) -> String {
-    Stamp::of(now.0).as_str().get(..10).unwrap_or_default().to_owned()
+    Stamp::of(now.0).day().to_owned()
 }
 
 /// Days from `now` to the last day of a transfer, 0 on that day; `None` when it is past.

@@ -38,7 +38,7 @@ pub fn run(args: CatalogArgs) -> Result<Exit, Failure> {
     let topology = read_topology(args.topology.as_deref(), &world)?;
     let view = View {
         regions: chosen(&topology, args.region.as_deref())?,
-        today: domicile_event::Stamp::of(world.clock.now().0).as_str()[..10].to_owned(),
+        today: domicile_event::Stamp::of(world.clock.now().0).day().to_owned(),
     };
     let entries = meant(Catalog::get(), args.name.as_deref(), args.kind)?;
     let text = if args.json {

@@ -167,7 +167,7 @@ impl Teller {
 
     fn has_expired(&self, transfer: &Transfer) -> bool {
         let now = Stamp::of(self.at.world.clock.now().0);
-        transfer.has_expired(now.as_str().get(..10).unwrap_or_default())
+        transfer.has_expired(now.day())
     }
 
     /// Hands in what the ledger does not know yet.

@@ -98,7 +98,7 @@ fn control_store(args: &UpArgs) -> Result<Option<PostgresUrl>, Failure> {
 pub fn read_topology(file: Option<&Path>, world: &World) -> Result<Topology, Failure> {
     let Some(file) = file else { return Ok(Topology::built_in()) };
     let today = domicile_event::Stamp::of(world.clock.now().0);
-    Topology::read(&file.display().to_string(), &read_text(file)?, &today.as_str()[..10]).map_err(Failure::usage)
+    Topology::read(&file.display().to_string(), &read_text(file)?, today.day()).map_err(Failure::usage)
 }
 
 /// The text of a file that an operator named.

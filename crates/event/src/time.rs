@@ -125,6 +125,11 @@ impl Stamp {
         // Always ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// `YYYY-MM-DD` in UTC.
+    pub fn day(&self) -> &str {
+        self.as_str().get(..10).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Display for Stamp {

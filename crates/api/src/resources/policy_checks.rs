@@ -126,7 +126,7 @@ async fn check(cell: Arc<Cell>, ask: Ask) -> Result<Response, ApiError> {
 /// The faults that a start would tell, with line and column.
 fn supposed(cell: &Cell, text: &str) -> Result<Border, ApiError> {
     let today = Stamp::of(cell.world.clock.now().0);
-    let topology = Topology::read(FILE, text, today.as_str().get(..10).unwrap_or_default()).map_err(|faults| {
+    let topology = Topology::read(FILE, text, today.day()).map_err(|faults| {
         let told = faults.faults.into_iter().map(|fault| {
             let sentence = format!("{FILE}:{}:{} {}; {}", fault.line, fault.column, fault.what, fault.mend);
             let parts = json!({

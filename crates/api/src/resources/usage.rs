@@ -166,7 +166,7 @@ fn counted_days(period: &str, now: Millis) -> Result<Range<i64>, ApiError> {
     let oldest = (Hour::of(now).0 - HOURS_KEPT).div_euclid(DAY_HOURS) + 1;
     if month.end <= oldest {
         let since = Stamp::of(Hour(oldest * DAY_HOURS).start().0);
-        let message = format!("period is too long ago; days are counted for 30 days: since {}", &since.as_str()[..10]);
+        let message = format!("period is too long ago; days are counted for 30 days: since {}", since.day());
         return Err(ApiError::invalid("period", message));
     }
     let first = month.start.max(oldest);

@@ -77,7 +77,7 @@ impl Change<'_> {
             self.rename_workspace(workspace, None, &name)?;
         }
         let present = self.present(workspace)?;
-        let today = Stamp::of(self.now().0).as_str().get(..10).unwrap_or_default().to_owned();
+        let today = Stamp::of(self.now().0).day().to_owned();
         let mut applying = Applying {
             ids: present.things.iter().map(|here| ((here.kind, here.key.clone()), here.id.clone())).collect(),
             matched: Matched::of(&document, &present),
