@@ -6,7 +6,7 @@ use crate::fold::{ClosedFile, FileKey, Fold};
 use crate::layout::{self, Day};
 use crate::put::{Kept, Shelf};
 use bytes::Bytes;
-use domicile_ledger::{Closing, Ledger, Pending, Stored, What};
+use domicile_ledger::{Closing, Ledger, Pending, Stored, What, all_written};
 use domicile_log::{Decided, EventFrame, EventLog, EventReader, Position, ReadError};
 use domicile_workspace::{Current, SourceId, SourceNumber};
 use domicile_world::World;
@@ -251,10 +251,8 @@ impl Archive {
 
     /// Waits until the ledger has all that it was told.
     async fn settle(&mut self) -> Result<(), ArchiveError> {
-        for pending in self.register.iter_mut().flat_map(|register| register.pending.drain(..)) {
-            pending.written().await?;
-        }
-        Ok(())
+        let told = self.register.as_mut().map(|register| std::mem::take(&mut register.pending));
+        Ok(all_written(told.unwrap_or_default()).await?)
     }
 
     /// Tells how far the store has come when the log is read up to `read`.

@@ -14,7 +14,7 @@ use crate::webhook::Webhook;
 use crate::window::Window;
 use domicile_border::{Answer, Line, Refusal, SendError};
 use domicile_event::filter::{self, Outcome};
-use domicile_ledger::Closing;
+use domicile_ledger::{Closing, all_written};
 use domicile_log::{Decided, EventFrame, EventReader, Position, ReadError};
 use domicile_workspace::{Destination, DestinationKind, SourceNumber};
 use futures::future::BoxFuture;
@@ -224,7 +224,7 @@ impl Delivery {
         }
         let progress = self.board.lock().progress.clone();
         if let Some(ledger) = &self.cell.ledger {
-            self.outgoing.tell(ledger, &self.destination).told().await?;
+            all_written(self.outgoing.tell(ledger, &self.destination)).await?;
         }
         self.save(progress).map_err(|error| DeliveryError::Save { file: self.cursor.display().to_string(), error })
     }
@@ -440,7 +440,7 @@ impl Delivery {
         let progress = self.board.lock().progress.clone();
         match &self.cell.ledger {
             Some(ledger) if !self.outgoing.is_empty() => {
-                let told = Box::pin(self.outgoing.tell(ledger, &self.destination).told());
+                let told = Box::pin(all_written(self.outgoing.tell(ledger, &self.destination)));
                 self.saved.due = None;
                 self.saved.settled = 0;
                 self.saving = Some(Saving { progress, told });

@@ -5,7 +5,7 @@
 //!   again, and the ledger says so.
 
 use domicile_border::{Answer, Line, SendError, Stage};
-use domicile_ledger::{Closing, Digest, Ledger, Pending, Sent, What};
+use domicile_ledger::{Digest, Ledger, Pending, Sent, What};
 use domicile_workspace::Destination;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,19 +30,6 @@ struct Sum {
 /// One destination's requests by where they went.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing(BTreeMap<Way, Sum>);
-
-/// Entries that are on their way into the ledger.
-pub(crate) struct Telling(Vec<Pending>);
-
-impl Telling {
-    /// Returns when all of them are on disk.
-    pub async fn told(self) -> Result<(), Closing> {
-        for pending in self.0 {
-            pending.written().await?;
-        }
-        Ok(())
-    }
-}
 
 impl Outgoing {
     pub fn is_empty(&self) -> bool {
@@ -69,7 +56,7 @@ impl Outgoing {
     }
 
     /// Hands everything to the ledger and begins anew.
-    pub fn tell(&mut self, ledger: &Ledger, destination: &Destination) -> Telling {
+    pub fn tell(&mut self, ledger: &Ledger, destination: &Destination) -> Vec<Pending> {
         let sums = std::mem::take(&mut self.0);
         let entries = sums.into_iter().map(|(way, mut sum)| {
             sum.delivered.sort_unstable();
@@ -87,7 +74,7 @@ impl Outgoing {
                 digest: Digest::sha256(&digests),
             })
         });
-        Telling(ledger.enter_all(entries))
+        ledger.enter_all(entries)
     }
 }
 

@@ -12,7 +12,7 @@ use domicile_border::{Border, Refusal, Register};
 use domicile_control::Store;
 use domicile_event::Stamp;
 use domicile_keys::{KeyId, Keyring};
-use domicile_ledger::{Closing, Configured, Ended, Granted, Key, Ledger, Pending, Refused, What};
+use domicile_ledger::{Configured, Ended, Granted, Key, Ledger, Pending, Refused, What, all_written};
 use domicile_region::{BorderPolicy, Transfer};
 use domicile_workspace::{Current, WorkspaceNumber};
 use domicile_world::{World, write_whole};
@@ -131,10 +131,7 @@ impl Teller {
         loop {
             let stopped = *self.stop.borrow();
             let pending = self.hand_in();
-            let closing = |Closing| io::Error::other("the ledger is closed");
-            for pending in pending {
-                pending.written().await.map_err(closing)?;
-            }
+            all_written(pending).await.map_err(io::Error::other)?;
             self.put_in_force();
             self.note();
             if stopped {

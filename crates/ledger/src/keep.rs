@@ -7,7 +7,8 @@
 
 use crate::entry::{Entry, What};
 use crate::tlog::{
-    Book, BookError, Head, Tiles, TilesError, VKey, bundle_path, inclusion, split_bundle, tile_path, width_of,
+    Book, BookError, Head, TILE_WIDTH, Tiles, TilesError, VKey, bundle_path, inclusion, split_bundle, tile_path,
+    width_of,
 };
 use domicile_keys::{KeyError, Keyring};
 use domicile_region::RegionId;
@@ -15,7 +16,7 @@ use domicile_world::World;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tlog_tiles::tlog::Hash;
 use tokio::sync::{Notify, oneshot, watch};
@@ -80,6 +81,14 @@ impl Pending {
     }
 }
 
+/// Returns when all of these entries are on disk.
+pub async fn all_written(pending: impl IntoIterator<Item = Pending>) -> Result<(), Closing> {
+    for pending in pending {
+        pending.written().await?;
+    }
+    Ok(())
+}
+
 /// Writes what is handed in.
 pub struct Writer {
     inner: Arc<Inner>,
@@ -139,7 +148,7 @@ impl Ledger {
     /// Hands in what belongs together: the entries stand one behind the other, under one checkpoint.
     pub fn enter_all(&self, all: impl IntoIterator<Item = What>) -> Vec<Pending> {
         let at = self.inner.world.clock.now();
-        let mut queue = self.queue();
+        let mut queue = self.inner.queue();
         let mut pending = Vec::new();
         for what in all {
             let (done, written) = oneshot::channel();
@@ -157,13 +166,13 @@ impl Ledger {
 
     /// Takes nothing more; the writer writes what waits, and ends.
     pub fn close(&self) {
-        self.queue().closed = true;
+        self.inner.queue().closed = true;
         self.inner.wake.notify_one();
     }
 
     /// Whether it takes nothing more.
     pub fn is_closed(&self) -> bool {
-        self.queue().closed
+        self.inner.queue().closed
     }
 
     /// What is on disk now.
@@ -201,25 +210,27 @@ impl Ledger {
         if index >= self.signed().head.size {
             return Ok(None);
         }
-        let bundle = self.bundle(index / crate::tlog::TILE_WIDTH)?;
-        let at = usize::try_from(index % crate::tlog::TILE_WIDTH).unwrap_or(usize::MAX);
+        let bundle = self.bundle(index / TILE_WIDTH)?;
+        let at = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
         bundle.get(at).map(|bytes| Entry::read(bytes).map_err(invalid)).transpose()
     }
 
     /// The entries of a range that is on disk, with their indexes.
     pub fn entries(&self, range: Range<u64>) -> impl Iterator<Item = io::Result<(u64, Entry)>> + '_ {
-        let bundles = range.start / crate::tlog::TILE_WIDTH..range.end.div_ceil(crate::tlog::TILE_WIDTH);
-        bundles.flat_map(move |number| {
-            let entries: Vec<_> = match self.bundle(number) {
-                Err(error) => vec![Err(error)],
-                Ok(bundle) => (number * crate::tlog::TILE_WIDTH..range.end)
-                    .zip(bundle)
-                    .filter(|(index, _)| *index >= range.start)
-                    .map(|(index, bytes)| Entry::read(&bytes).map(|entry| (index, entry)).map_err(invalid))
-                    .collect(),
-            };
-            entries
-        })
+        let bundles = range.start / TILE_WIDTH..range.end.div_ceil(TILE_WIDTH);
+        bundles.flat_map(move |number| self.entries_of(number, &range))
+    }
+
+    /// The entries of a range that stand in one bundle.
+    fn entries_of(&self, number: u64, range: &Range<u64>) -> Vec<io::Result<(u64, Entry)>> {
+        match self.bundle(number) {
+            Err(error) => vec![Err(error)],
+            Ok(bundle) => (number * TILE_WIDTH..range.end)
+                .zip(bundle)
+                .filter(|(index, _)| *index >= range.start)
+                .map(|(index, bytes)| Entry::read(&bytes).map(|entry| (index, entry)).map_err(invalid))
+                .collect(),
+        }
     }
 
     /// The entries from the last one back, with their indexes.
@@ -230,18 +241,8 @@ impl Ledger {
     /// The entries before an index, from the last one back.
     pub fn backwards_from(&self, before: u64) -> impl Iterator<Item = io::Result<(u64, Entry)>> + '_ {
         let size = self.signed().head.size.min(before);
-        let bundles = (0..size.div_ceil(crate::tlog::TILE_WIDTH)).rev();
-        bundles.flat_map(move |number| {
-            let first = number * crate::tlog::TILE_WIDTH;
-            let entries: Vec<_> = match self.bundle(number) {
-                Err(error) => vec![Err(error)],
-                Ok(bundle) => (first..size)
-                    .zip(bundle)
-                    .map(|(index, bytes)| Entry::read(&bytes).map(|entry| (index, entry)).map_err(invalid))
-                    .collect(),
-            };
-            entries.into_iter().rev()
-        })
+        let bundles = (0..size.div_ceil(TILE_WIDTH)).rev();
+        bundles.flat_map(move |number| self.entries_of(number, &(0..size)).into_iter().rev())
     }
 
     /// The path from entry `index` to the root of the tree with `size` entries.
@@ -267,9 +268,11 @@ impl Ledger {
         }
         Err(last)
     }
+}
 
-    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner)
+impl Inner {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -286,7 +289,7 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 /// Nobody waits for a writer that is gone, whatever ended it.
 impl Drop for Writer {
     fn drop(&mut self) {
-        let mut queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.inner.queue();
         queue.closed = true;
         queue.entries.clear();
     }
@@ -305,7 +308,7 @@ impl Writer {
                 if entries.is_empty() {
                     break;
                 }
-                self.write(&entries).await?;
+                self.append(&entries).await?;
                 self.written(done);
             }
             if closed {
@@ -323,15 +326,15 @@ impl Writer {
             }
             self.book.append(&entries)?;
             self.written(done);
-            // What the last checkpoint left would else lie there until the next one.
-            self.book.take_old_away();
         }
     }
 
-    /// Shows what is on disk now, and tells those whose entries were the last.
-    fn written(&self, done: Vec<oneshot::Sender<u64>>) {
+    /// Shows what is on disk now, takes away what the last checkpoint alone needed, and tells those whose entries were the
+    /// last.
+    fn written(&mut self, done: Vec<oneshot::Sender<u64>>) {
         let head = self.book.head();
         self.inner.signed.send_replace(Signed { head, checkpoint: self.book.checkpoint().into() });
+        self.book.take_old_away();
         for (index, done) in (head.size - done.len() as u64..).zip(done) {
             let _ = done.send(index);
         }
@@ -341,7 +344,7 @@ impl Writer {
     async fn wait(&self) -> bool {
         loop {
             let (is_empty, closed) = {
-                let queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let queue = self.inner.queue();
                 (queue.entries.is_empty(), queue.closed)
             };
             if closed {
@@ -358,7 +361,7 @@ impl Writer {
                 biased;
                 () = &mut gather => return false,
                 () = self.inner.wake.notified() => {
-                    if self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner).closed {
+                    if self.inner.queue().closed {
                         return true;
                     }
                 }
@@ -367,16 +370,17 @@ impl Writer {
     }
 
     fn take(&self) -> (Vec<Vec<u8>>, Vec<oneshot::Sender<u64>>) {
-        let mut queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.inner.queue();
         let many = queue.entries.len().min(crate::tlog::APPEND_MAX);
         queue.entries.drain(..many).unzip()
     }
 
-    async fn write(&mut self, entries: &[Vec<u8>]) -> Result<(), BookError> {
+    /// Appends, however long the disk is full.
+    async fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), BookError> {
         let mut said = false;
         loop {
             match self.book.append(entries) {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err(error) if error.is_full() => {
                     if !said {
                         tracing::warn!(%error, "the ledger waits for room");
@@ -387,9 +391,5 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        let signed = Signed { head: self.book.head(), checkpoint: self.book.checkpoint().into() };
-        self.inner.signed.send_replace(signed);
-        self.book.take_old_away();
-        Ok(())
     }
 }

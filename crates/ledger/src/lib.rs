@@ -22,7 +22,7 @@ pub use entry::{
     Accepted, Closed, Configured, Counts, Decided, Digest, Ended, Entry, EntryError, Erased, Granted, Key, Moved,
     Opened, Refused, Sent, Stored, Time, What, WitnessNamed,
 };
-pub use keep::{Closing, Ledger, LedgerError, Pending, Signed, Writer};
+pub use keep::{Closing, Ledger, LedgerError, Pending, Signed, Writer, all_written};
 pub use outcome::{Outcome, Reason};
 pub use receipt::{FrameLeaf, RECEIPT_BYTES_MAX, Receipt, ReceiptError, Shown, digest_of};
 pub use sheet::{Consumer, Delivery, Row, Settled, Sheet};

@@ -91,7 +91,21 @@ impl Book {
         disk.make_folder(&folder.join("tile").join("entries"), false).map_err(|error| io_error(folder, error))?;
         let head = Head { size: 0, root: EMPTY_HASH };
         let vkey = format!("{}\n", VKey::of(name, &key));
-        let mut book = Self {
+        let mut book = Self::with(disk, (folder, noted), name, key, (head, Vec::new()));
+        book.put("vkey", vkey.as_bytes())?;
+        book.put_checkpoint(head)?;
+        Ok(book)
+    }
+
+    /// With nothing of its right edge read yet.
+    fn with(
+        disk: Arc<dyn Disk>,
+        (folder, noted): (&Path, &Path),
+        name: &str,
+        key: SigningKey,
+        (head, checkpoint): (Head, Vec<u8>),
+    ) -> Self {
+        Self {
             disk,
             folder: folder.to_owned(),
             noted: noted.to_owned(),
@@ -102,11 +116,8 @@ impl Book {
             bundle: Vec::new(),
             partial: BTreeSet::new(),
             old: BTreeSet::new(),
-            checkpoint: Vec::new(),
-        };
-        book.put("vkey", vkey.as_bytes())?;
-        book.put_checkpoint(head)?;
-        Ok(book)
+            checkpoint,
+        }
     }
 
     /// Refuses a folder that a ledger was written to with a key that is not there any more. One that was begun and has
@@ -151,19 +162,7 @@ impl Book {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(io_error(noted, error)),
         };
-        let mut book = Self {
-            folder: folder.to_owned(),
-            noted: noted.to_owned(),
-            name: name.to_owned(),
-            key,
-            head,
-            edges: Vec::new(),
-            bundle: Vec::new(),
-            partial: BTreeSet::new(),
-            old: BTreeSet::new(),
-            checkpoint,
-            disk,
-        };
+        let mut book = Self::with(disk, (folder, noted), name, key, (head, checkpoint));
         book.read_edges()?;
         if let Some(last) = last {
             book.refuse_other_history(last)?;
