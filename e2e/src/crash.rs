@@ -87,9 +87,6 @@ fn kill_and_compare(tally: &mut Tally, home: &Home, rounds: u32, seed: u64) -> R
 fn ledgers(home: &Home, acknowledged: &[u64], taken: &[u64]) -> Result<(), String> {
     let reports = home.verified()?;
     for region in REGIONS {
-        let of_region = |counts: &[u64]| -> u64 {
-            CLIENTS.iter().zip(counts).filter(|((known, ..), _)| *known == region).map(|(_, count)| count).sum()
-        };
         let name = format!("domicile/{region}/");
         let report = reports.iter().find(|report| report["name"].as_str().is_some_and(|n| n.starts_with(&name)));
         let report = report.ok_or_else(|| format!("{region}: no ledger"))?;
@@ -101,12 +98,20 @@ fn ledgers(home: &Home, acknowledged: &[u64], taken: &[u64]) -> Result<(), Strin
             stored += sums["stored"].as_u64().unwrap_or(0);
         }
         println!("{region}: {} entries: accepted {accepted}, kept {kept}, stored {stored}", report["entries"]);
-        let acknowledged = of_region(acknowledged);
-        if (kept, stored) != (acknowledged, acknowledged) || accepted < of_region(taken) || report["closed"] != true {
+        let acknowledged = of_region(region, acknowledged);
+        if (kept, stored) != (acknowledged, acknowledged)
+            || accepted < of_region(region, taken)
+            || report["closed"] != true
+        {
             return Err(format!("{region}: {acknowledged} were acknowledged: {report}"));
         }
     }
     Ok(())
+}
+
+/// The sum over the clients of a region.
+fn of_region(region: &str, counts: &[u64]) -> u64 {
+    CLIENTS.iter().zip(counts).filter(|((known, ..), _)| *known == region).map(|(_, count)| count).sum()
 }
 
 /// Every row adds up, each acknowledged event is kept once, and whatever else was answered 200 is a duplicate of one of them. More
@@ -114,10 +119,7 @@ fn ledgers(home: &Home, acknowledged: &[u64], taken: &[u64]) -> Result<(), Strin
 fn balance(home: &Home, acknowledged: &[u64], taken: &[u64]) -> Result<(), String> {
     let balance = home.balance()?;
     for region in REGIONS {
-        let of_region = |counts: &[u64]| -> u64 {
-            CLIENTS.iter().zip(counts).filter(|((known, ..), _)| *known == region).map(|(_, count)| count).sum()
-        };
-        let (acknowledged, taken) = (of_region(acknowledged), of_region(taken));
+        let (acknowledged, taken) = (of_region(region, acknowledged), of_region(region, taken));
         let sheet = Sheet::of(&balance, region)?;
         println!(
             "{region}: accepted {} = duplicate {} + kept {}; answered 200: {taken}",

@@ -92,7 +92,6 @@ pub use once::{Answered, Once};
 pub use page::{Listed, Page};
 pub use password::Hash as PasswordHash;
 pub use permission::Subject;
-pub use person::Person;
 pub use role::{Area, Grant, Grants, Held, LabelValue, Level, Reach, Role};
 pub use scope::Scope;
 pub use session::{SESSION_MS, Session};

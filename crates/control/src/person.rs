@@ -12,47 +12,17 @@ use crate::audit::Actor;
 use crate::db::values;
 use crate::view::View;
 
-/// In whose name something is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Person {
-    /// Who runs the cell.
-    Operator,
-    /// `name`: the e-mail address.
-    User { id: String, name: String },
-    /// Nobody in particular: a token that no user made. `id` and `name` are the token's.
-    Token { id: String, name: String },
-}
-
-impl Person {
-    /// `operator`, `user:ID` or `token:ID`.
-    pub fn code(&self) -> String {
-        match self {
-            Self::Operator => "operator".to_owned(),
-            Self::User { id, .. } => format!("user:{id}"),
-            Self::Token { id, .. } => format!("token:{id}"),
-        }
-    }
-
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Operator => "operator",
-            Self::User { name, .. } | Self::Token { name, .. } => name,
-        }
-    }
-}
-
 impl View<'_> {
-    /// In whose name `actor` acts.
-    pub fn person_of(&self, actor: &Actor) -> Result<Person, ControlError> {
-        let (id, name) = match actor {
-            Actor::Operator => return Ok(Person::Operator),
-            Actor::User { id, name } => return Ok(Person::User { id: id.clone(), name: name.clone() }),
-            Actor::Token { id, name } => (id, name),
+    /// In whose name `actor` acts: a user, the operator, or a token that leads to nobody.
+    pub fn person_of(&self, actor: &Actor) -> Result<Actor, ControlError> {
+        let id = match actor {
+            Actor::Operator | Actor::User { .. } => return Ok(actor.clone()),
+            Actor::Token { id, .. } => id,
         };
         if self.count("find an operator's token", "SELECT count(*) FROM operator_tokens WHERE id = ?1", values![id])?
             > 0
         {
-            return Ok(Person::Operator);
+            return Ok(Actor::Operator);
         }
         let mut maker = self.maker_of_token(id)?;
         while let Some(token) = maker.as_deref().and_then(|maker| maker.strip_prefix("token:")) {
@@ -61,12 +31,12 @@ impl View<'_> {
         let user = match maker.as_deref().and_then(|maker| maker.strip_prefix("user:")) {
             Some(user) => {
                 self.one("find a token's maker", "SELECT id, email FROM users WHERE id = ?1", values![user], |row| {
-                    Ok(Person::User { id: row.get(0)?, name: row.get(1)? })
+                    Ok(Actor::User { id: row.get(0)?, name: row.get(1)? })
                 })?
             }
             None => None,
         };
-        Ok(user.unwrap_or_else(|| Person::Token { id: id.clone(), name: name.clone() }))
+        Ok(user.unwrap_or_else(|| actor.clone()))
     }
 
     /// Who made a workspace's token, older than itself: this leads to an end.

@@ -6,7 +6,7 @@
 //!     └───────► declined
 //! ```
 //!
-//! - Two persons, never one with two tokens: a token acts in the name of who made it ([`Person`]).
+//! - Two persons, never one with two tokens: a token acts in the name of who made it ([`View::person_of`]).
 //! - No transfer is edited. What is to be otherwise is requested anew; guards in the database hold that.
 //! - The snapshot has those that are granted and not ended, expired ones too: the border looks at the day.
 
@@ -14,12 +14,11 @@ mod fields;
 
 pub use fields::TransferFields;
 
-use crate::audit::Resourced;
+use crate::audit::{Actor, Resourced};
 use crate::change::{Change, refuse_stale};
 use crate::db::{DbError, Row, values};
 use crate::offer::catalog_entry;
 use crate::page::{List, Listed, Page};
-use crate::person::Person;
 use crate::view::View;
 use crate::{ControlError, Resource, id, text};
 use domicile_catalog::{Kind, Territory};
@@ -279,28 +278,23 @@ impl Change<'_> {
     }
 
     /// Whether `person` may grant what somebody requested.
-    fn check_second(
-        &self,
-        workspace: &WorkspaceId,
-        requested: &Signature,
-        person: &Person,
-    ) -> Result<(), ControlError> {
+    fn check_second(&self, workspace: &WorkspaceId, requested: &Signature, person: &Actor) -> Result<(), ControlError> {
         let refuse =
             |what: &str, mend: &str| Err(ControlError::Refused { what: what.to_owned(), mend: mend.to_owned() });
         const OTHERS: &str = "another owner of the workspace approves it, or the operator";
         match person {
             _ if person.code() == requested.by => refuse("who requested a transfer does not approve it", OTHERS),
-            Person::Operator => Ok(()),
-            Person::Token { .. } => refuse("no person made this token, so it approves in nobody's name", OTHERS),
-            Person::User { .. } if !requested.by.starts_with("user:") => refuse(
+            Actor::Operator => Ok(()),
+            Actor::Token { .. } => refuse("no person made this token, so it approves in nobody's name", OTHERS),
+            Actor::User { .. } if !requested.by.starts_with("user:") => refuse(
                 "it was requested by a token that no person made, which may be your own",
                 "the operator approves it; or request it anew as a person, at the console",
             ),
             // Through a token, whose owner's role may be older than what its maker is now.
-            Person::User { id, .. } if !self.grants_of_user(workspace, id)?.is_owner() => {
+            Actor::User { id, .. } if !self.grants_of_user(workspace, id)?.is_owner() => {
                 refuse("who made this token is no owner of the workspace any more", OTHERS)
             }
-            Person::User { .. } => Ok(()),
+            Actor::User { .. } => Ok(()),
         }
     }
 }
