@@ -136,13 +136,13 @@ impl Cell {
     }
 
     /// Why the border keeps one event of the destination waiting.
-    pub fn refusal(&self, destination: &str, message_id: &str) -> Result<String, String> {
+    pub fn refusal(&self, destination: &str, message_id: &str) -> Result<Option<String>, String> {
         let life = self.api()?.get(&format!("/events/{message_id}"))?.data(200)?;
         let sent = life.pointer("/event/occurrences/0/sent").and_then(Value::as_array);
         let id = &self.destinations[destination];
         let sent = sent.and_then(|sent| sent.iter().find(|one| one["destinationId"] == id.as_str()));
         let sent = sent.ok_or_else(|| format!("{destination} is not in the life of {message_id}: {life}"))?;
-        Ok(sent["refused"].as_str().unwrap_or("nothing").to_owned())
+        Ok(sent["refused"].as_str().map(str::to_owned))
     }
 
     /// What it says without a token, and what an owner is shown that has no event in it.

@@ -291,11 +291,13 @@ fn reasons(tally: &mut Tally, lab: &Lab, region: &Region, destinations: &[Destin
             let slug = if destination.source == Source::Server { "server" } else { "few" };
             let last = format!("{}-{}", message_ids(region.side, slug), destination.events() - 1);
             let name = destination.name;
-            match cell.refusal(name, &last) {
-                Ok(refused) if refused == code => None,
-                Ok(refused) => Some(format!("{name}: {refused}, not {code}")),
-                Err(why) => Some(format!("{name}: {why}")),
-            }
+            // A destination whose name could not be asked about while the cell was cut off waits for its next try first.
+            let told = || match cell.refusal(name, &last)? {
+                Some(refused) if refused == code => Ok(()),
+                Some(refused) => Err(format!("{refused}, not {code}")),
+                None => Err(format!("no refusal yet, not {code}")),
+            };
+            eventually(PROGRESS_MAX, told).err().map(|why| format!("{name}: {why}"))
         });
         wrong.collect::<Vec<_>>()
     })?;
