@@ -67,7 +67,7 @@ pub use foresee::Foreseen;
 pub use gate::Gate;
 pub use line::{Line, SendError, Stage};
 pub use outside::{Outside, Stream};
-pub use outward::{Form, Payload, Released};
+pub use outward::{Form, Payload, Released, Unmade};
 pub use permit::{Granted, Permit};
 pub use pipe::Pipe;
 pub use policy::Rule;

@@ -1,7 +1,7 @@
 //! A line: a connection that is kept for one ask, and made anew only by a new permit.
 
 use crate::Border;
-use crate::outward::{Form, Payload, Released};
+use crate::outward::{Form, Payload, Released, Unmade};
 use crate::permit::{Granted, Permit};
 use crate::reach::Reached;
 use crate::refusal::Refusal;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use domicile_world::{Clock, Sleep, World};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -49,6 +49,9 @@ pub enum SendError {
     /// A fault of the program: see the text.
     #[error("the border does not send this request: {0}")]
     Request(&'static str),
+    /// The form made no request: nothing was sent.
+    #[error("no request could be made: {0}")]
+    Unmade(&'static str),
 }
 
 impl SendError {
@@ -61,6 +64,7 @@ impl SendError {
             Self::TimedOut { .. } => "timed_out",
             Self::Broken => "broken",
             Self::Request(_) => "request",
+            Self::Unmade(word) => word,
         }
     }
 }
@@ -86,7 +90,8 @@ pub struct Line {
     border: Border,
     granted: Arc<Granted>,
     connection: Option<Connection>,
-    released: Option<Released>,
+    released: Vec<Released>,
+    body_bytes: u64,
 }
 
 struct Connection {
@@ -102,7 +107,40 @@ impl Drop for Connection {
 }
 
 /// Makes a request under what is granted when it is sent.
-type Make<'m> = dyn Fn(&Granted) -> Result<Request<Full<Bytes>>, SendError> + Sync + 'm;
+trait Make: Sync {
+    fn make(&self, granted: &Granted) -> impl Future<Output = Result<Request<Full<Bytes>>, SendError>> + Send;
+}
+
+/// A request that carries no events: the same under any permit.
+struct Fixed(Request<Full<Bytes>>);
+
+impl Make for Fixed {
+    async fn make(&self, _granted: &Granted) -> Result<Request<Full<Bytes>>, SendError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Events in a form, as far as the permit lets them out.
+struct Events<'e, F> {
+    border: Border,
+    payloads: &'e [Payload],
+    form: &'e F,
+    /// What was made last, and the length of its body: it is the one that is answered.
+    last: Mutex<(Vec<Released>, u64)>,
+}
+
+impl<F: Form> Make for Events<'_, F> {
+    async fn make(&self, granted: &Granted) -> Result<Request<Full<Bytes>>, SendError> {
+        let released: Result<Vec<_>, _> =
+            self.payloads.iter().map(|payload| self.border.release(granted, payload)).collect();
+        let released = released?;
+        let request = self.form.request(&released).await.map_err(|Unmade(word)| SendError::Unmade(word))?;
+        let request = prepare(granted, request).map_err(SendError::Request)?;
+        let bytes = request.body().size_hint().lower();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (released, bytes);
+        Ok(request)
+    }
+}
 
 impl Border {
     /// Connects. Uses the permit up.
@@ -112,7 +150,7 @@ impl Border {
     pub async fn open(&self, permit: Permit, limits: &Limits) -> Result<Line, SendError> {
         let granted = Arc::new(permit.granted().clone());
         let connection = self.connect(permit, limits).await?;
-        Ok(Line { border: self.clone(), granted, connection: Some(connection), released: None })
+        Ok(Line { border: self.clone(), granted, connection: Some(connection), released: Vec::new(), body_bytes: 0 })
     }
 
     /// One request on a connection of its own.
@@ -164,35 +202,41 @@ impl Line {
     /// with `Refused`, `Unreachable`, `Tls`, `Request` and a time-out while connecting: nothing of it was sent.
     pub async fn send(&mut self, request: Request<Full<Bytes>>, limits: &Limits) -> Result<Answer, SendError> {
         let request = self.without_events(request)?;
-        self.whole(&|_: &Granted| Ok(request.clone()), limits).await
+        self.whole(&Fixed(request), limits).await
     }
 
-    /// Sends one event: what the rule of the line's newest permit lets out of it, in the form that the partner wants.
+    /// Sends events in one request: what the rule of the line's newest permit lets out of each, in the form that the
+    /// partner wants.
     ///
     /// # Errors
-    /// As [`Self::send`]; `Request` too when the rule lets out fields and the payload is no JSON object.
-    pub async fn deliver(&mut self, payload: &Payload, form: &impl Form, limits: &Limits) -> Result<Answer, SendError> {
-        let border = self.border.clone();
-        // The last one made is the one that is answered.
-        let last = Mutex::new(None);
-        let make = |granted: &Granted| {
-            let released = border.release(granted, payload)?;
-            let request = prepare(granted, form.request(&released)).map_err(SendError::Request)?;
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(released);
-            Ok(request)
-        };
-        let answer = self.whole(&make, limits).await;
-        self.released = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// As [`Self::send`]; `Request` too when the rule lets out fields and a payload is no JSON object; `Unmade` when the
+    /// form makes no request.
+    pub async fn deliver(
+        &mut self,
+        payloads: &[Payload],
+        form: &impl Form,
+        limits: &Limits,
+    ) -> Result<Answer, SendError> {
+        (self.released, self.body_bytes) = (Vec::new(), 0);
+        let events = Events { border: self.border.clone(), payloads, form, last: Mutex::default() };
+        let answer = self.whole(&events, limits).await;
+        (self.released, self.body_bytes) = events.last.into_inner().unwrap_or_else(PoisonError::into_inner);
         answer
     }
 
-    /// What the last [`Self::deliver`] put on the wire, or was about to. `None` when there was no permit to make it under.
-    pub fn released(&self) -> Option<&Released> {
-        self.released.as_ref()
+    /// What the last [`Self::deliver`] put on the wire, or was about to: one for each payload, in the same order. Empty
+    /// when no request was made.
+    pub fn released(&self) -> &[Released] {
+        &self.released
+    }
+
+    /// The length of the body of that request.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 
     /// One request, made when the permit is known, and the whole of its answer.
-    async fn whole(&mut self, make: &Make<'_>, limits: &Limits) -> Result<Answer, SendError> {
+    async fn whole(&mut self, make: &impl Make, limits: &Limits) -> Result<Answer, SendError> {
         let mut deadline = self.border.world.clock.sleep(limits.whole);
         // Taken out, so that a dropped future closes it.
         let mut connection = self.connection.take();
@@ -228,8 +272,7 @@ impl Line {
         let request = self.without_events(request)?;
         let mut deadline = self.border.world.clock.sleep(limits.whole);
         let mut connection = self.connection.take();
-        let make = |_: &Granted| Ok(request.clone());
-        let response = self.exchange_by(&mut connection, &make, limits, &mut deadline).await?;
+        let response = self.exchange_by(&mut connection, &Fixed(request), limits, &mut deadline).await?;
         let (head, mut body) = response.into_parts();
         if head.status != StatusCode::OK {
             let (body, body_end) = read_body(body, limits.answer_bytes, &mut deadline).await;
@@ -248,7 +291,7 @@ impl Line {
     async fn exchange_by(
         &mut self,
         connection: &mut Option<Connection>,
-        make: &Make<'_>,
+        make: &impl Make,
         limits: &Limits,
         deadline: &mut Sleep,
     ) -> Result<Response<Incoming>, SendError> {
@@ -262,43 +305,59 @@ impl Line {
     async fn exchange(
         &mut self,
         connection: &mut Option<Connection>,
-        make: &Make<'_>,
+        make: &impl Make,
         limits: &Limits,
     ) -> Result<Response<Incoming>, SendError> {
-        let kept = self.judged(connection, limits).await?;
-        match kept.sender.try_send_request(make(&self.granted)?).await {
+        let request = self.made(connection, make, limits).await?;
+        let kept = connection.as_mut().ok_or(SendError::Broken)?;
+        match kept.sender.try_send_request(request).await {
             Ok(response) => Ok(response),
             // The partner closed a kept connection just now, before anything of the request was on it.
             Err(error) if error.message().is_some() => {
                 *connection = None;
-                let fresh = self.judged(connection, limits).await?;
-                fresh.sender.send_request(make(&self.granted)?).await.map_err(|_| SendError::Broken)
+                let request = self.made(connection, make, limits).await?;
+                let fresh = connection.as_mut().ok_or(SendError::Broken)?;
+                fresh.sender.send_request(request).await.map_err(|_| SendError::Broken)
             }
             Err(_) => Err(SendError::Broken),
         }
     }
 
-    /// The connection, if it is open and its permit still holds; else a new one under a new permit.
-    async fn judged<'c>(
+    /// A request under a permit that holds when it is made, and the connection for it.
+    async fn made(
         &mut self,
-        connection: &'c mut Option<Connection>,
+        connection: &mut Option<Connection>,
+        make: &impl Make,
         limits: &Limits,
-    ) -> Result<&'c mut Connection, SendError> {
+    ) -> Result<Request<Full<Bytes>>, SendError> {
+        loop {
+            self.judged(connection, limits).await?;
+            let request = make.make(&self.granted).await?;
+            // Making it may have taken a while.
+            if !self.border.is_stale(&self.granted) {
+                return Ok(request);
+            }
+        }
+    }
+
+    /// The connection, if it is open and its permit still holds; else a new one under a new permit.
+    async fn judged(&mut self, connection: &mut Option<Connection>, limits: &Limits) -> Result<(), SendError> {
         let mut open = None;
         if let Some(mut kept) = connection.take() {
             open = kept.sender.ready().await.is_ok().then_some(kept);
         }
         if let Some(kept) = open.take_if(|_| !self.border.is_stale(&self.granted)) {
-            return Ok(connection.insert(kept));
+            *connection = Some(kept);
+            return Ok(());
         }
         let permit = self.border.permit(self.granted.ask.clone()).await;
         let permit = permit.map_err(|refusal| SendError::Refused(Box::new(refusal)))?;
         self.granted = Arc::new(permit.granted().clone());
-        let open = match open.filter(|kept| self.granted.addresses.contains(&kept.address)) {
+        *connection = Some(match open.filter(|kept| self.granted.addresses.contains(&kept.address)) {
             Some(kept) => kept,
             None => self.border.connect(permit, limits).await?,
-        };
-        Ok(connection.insert(open))
+        });
+        Ok(())
     }
 }
 

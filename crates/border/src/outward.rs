@@ -6,7 +6,7 @@
 //!
 //! - Events go out by [`crate::Line::deliver`] alone: [`crate::Line::send`] refuses a permit for them. A form knows its
 //!   settings and what was released, never the payload, so that no sender forgets to send less.
-//! - The request is made after the connection's permit is known, and made anew when that changes.
+//! - The request is made after the connection's permit is known, and made anew when that changes, also while it is made.
 
 use crate::border::Border;
 use crate::line::SendError;
@@ -33,11 +33,16 @@ pub struct Released {
     pub body: Bytes,
 }
 
-/// How a partner wants an event.
+/// How a partner wants events.
 pub trait Form: Sync {
-    /// The request that sends it, as for [`crate::Line::send`].
-    fn request(&self, event: &Released) -> Request<Full<Bytes>>;
+    /// The request that sends them all, as for [`crate::Line::send`]. It may be asked for more than once, and its time is
+    /// part of `Limits::whole`.
+    fn request(&self, events: &[Released]) -> impl Future<Output = Result<Request<Full<Bytes>>, Unmade>> + Send;
 }
+
+/// No request can be made of these events. A stable word says why: `connector_gone`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmade(pub &'static str);
 
 impl Payload {
     /// `body`: one finished event, a JSON object. `message_id`: what the event is told apart by.

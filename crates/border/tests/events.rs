@@ -2,7 +2,9 @@
 
 use crate::stage::{ask, country, eu_border};
 use bytes::Bytes;
-use domicile_border::{Ask, Border, Form, Limits, Line, Payload, Place, Purpose, Refusal, Register, Released, Rule};
+use domicile_border::{
+    Ask, Border, Form, Limits, Line, Payload, Place, Purpose, Refusal, Register, Released, Rule, SendError, Unmade,
+};
 use domicile_event::reduce::{Draft, Reduction};
 use domicile_keys::IdentifierHasher;
 use domicile_region::{BorderPolicy, CountrySet, Transfer};
@@ -17,9 +19,11 @@ use std::sync::{Arc, Mutex};
 struct Plain;
 
 impl Form for Plain {
-    fn request(&self, event: &Released) -> Request<Full<Bytes>> {
+    async fn request(&self, events: &[Released]) -> Result<Request<Full<Bytes>>, Unmade> {
+        let [event, more @ ..] = events else { return Err(Unmade("nothing")) };
+        let body = more.iter().fold(event.body.to_vec(), |body, event| [&body, &event.body[..]].concat());
         let request = Request::post("/").header("x-id", &event.message_id);
-        request.body(Full::new(event.body.clone())).expect("a request")
+        Ok(request.body(Full::new(body.into())).expect("a request"))
     }
 }
 
@@ -44,9 +48,10 @@ fn policy(transfers: Vec<Transfer>) -> BorderPolicy {
 
 async fn deliver(line: &mut Line, body: &'static str) -> String {
     let payload = Payload::new("m1".into(), Bytes::from_static(body.as_bytes()));
-    match line.deliver(&payload, &Plain, &Limits::WEBHOOK).await {
+    match line.deliver(&[payload], &Plain, &Limits::WEBHOOK).await {
         Ok(answer) => {
-            let released = line.released().expect("what went out");
+            let [released] = line.released() else { panic!("what went out") };
+            assert_eq!(line.body_bytes(), released.body.len() as u64);
             format!("{} {} bytes", answer.status.as_u16(), released.body.len())
         }
         Err(error) => error.to_string(),
@@ -84,6 +89,57 @@ async fn an_open_line_sends_what_the_rule_of_the_moment_lets_out() {
         partner.received().iter().map(|received| String::from_utf8_lossy(&received.body).into_owned()).collect();
     assert_eq!(sent, [EVENT, less, less, EVENT, &hashed]);
     assert_eq!(partner.received()[4].header("x-id"), Some(hash("m1").as_str()));
+}
+
+/// Takes its time, in which the policy changes.
+struct Slow<'b>(&'b Border, Mutex<Vec<BorderPolicy>>);
+
+impl Form for Slow<'_> {
+    async fn request(&self, events: &[Released]) -> Result<Request<Full<Bytes>>, Unmade> {
+        tokio::task::yield_now().await;
+        if let Some(policy) = self.1.lock().expect("lock").pop() {
+            self.0.put_policy(policy);
+        }
+        Plain.request(events).await
+    }
+}
+
+#[tokio::test]
+async fn several_events_go_in_one_request_each_as_far_as_the_rule_lets_it() {
+    let partner = Partner::start(Manner::Takes).await.expect("a partner");
+    let border = eu_border(World::real());
+    border.put_policy(policy(vec![transfer(Some(denies("email")))]));
+    let permit = border.permit(ask(&partner.url("/"), "US")).await.expect("a permit");
+    let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
+    let payload = |id: &'static str, body: &'static str| Payload::new(id.into(), Bytes::from_static(body.as_bytes()));
+    let payloads = [payload("m1", r#"{"email":1,"n":1}"#), payload("m2", r#"{"n":2}"#)];
+    line.deliver(&payloads, &Plain, &Limits::WEBHOOK).await.expect("an answer");
+    let released: Vec<&str> = line.released().iter().map(|released| released.message_id.as_str()).collect();
+    assert_eq!((released, line.body_bytes()), (vec!["m1", "m2"], 14));
+    assert_eq!(partner.received()[0].body, br#"{"n":1}{"n":2}"#.as_slice());
+
+    let one_is_none = [payload("m1", "{}"), payload("m2", "[]")];
+    let error = line.deliver(&one_is_none, &Plain, &Limits::WEBHOOK).await.expect_err("not sent");
+    assert_eq!((error.as_str(), line.released().len(), line.body_bytes()), ("request", 0, 0));
+    let error = line.deliver(&[], &Plain, &Limits::WEBHOOK).await.expect_err("not sent");
+    assert!(matches!(error, SendError::Unmade("nothing")), "{error}");
+    assert_eq!(partner.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_took_its_time_is_made_anew_under_the_policy_of_the_moment() {
+    let partner = Partner::start(Manner::Takes).await.expect("a partner");
+    let border = eu_border(World::real());
+    border.put_policy(policy(vec![transfer(None)]));
+    let permit = border.permit(ask(&partner.url("/"), "US")).await.expect("a permit");
+    let mut line = border.open(permit, &Limits::WEBHOOK).await.expect("a line");
+    let payload = [Payload::new("m1".into(), Bytes::from_static(EVENT.as_bytes()))];
+    let stricter = Slow(&border, Mutex::new(vec![policy(vec![transfer(Some(denies("b.email")))])]));
+    line.deliver(&payload, &stricter, &Limits::WEBHOOK).await.expect("an answer");
+    assert_eq!((line.body_bytes(), partner.received()[0].body.len()), (49, 49));
+    let closed = Slow(&border, Mutex::new(vec![policy(Vec::new())]));
+    let error = line.deliver(&payload, &closed, &Limits::WEBHOOK).await.expect_err("not sent");
+    assert_eq!((error.as_str(), partner.received().len()), ("country_refused", 1));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use crate::stage::{ask, country, eu_border, gated, plain_ask, region, shown};
 use bytes::Bytes;
-use domicile_border::{Border, Form, Gate, Limits, Line, Payload, Refusal, Register, Released};
+use domicile_border::{Border, Form, Gate, Limits, Line, Payload, Refusal, Register, Released, Unmade};
 use domicile_event::reduce::{Draft, Reduction};
 use domicile_keys::IdentifierHasher;
 use domicile_region::{BorderPolicy, CountrySet, Transfer};
@@ -23,8 +23,8 @@ use tokio::net::UnixStream;
 struct Plain;
 
 impl Form for Plain {
-    fn request(&self, event: &Released) -> Request<Full<Bytes>> {
-        Request::post("/").body(Full::new(event.body.clone())).expect("a request")
+    async fn request(&self, events: &[Released]) -> Result<Request<Full<Bytes>>, Unmade> {
+        Ok(Request::post("/").body(Full::new(events[0].body.clone())).expect("a request"))
     }
 }
 
@@ -32,7 +32,7 @@ const EVENT: &str = r#"{"messageId":"m1","userId":"ann","email":"x"}"#;
 
 async fn deliver(line: &mut Line) -> String {
     let payload = Payload::new("m1".into(), Bytes::from_static(EVENT.as_bytes()));
-    match line.deliver(&payload, &Plain, &Limits::WEBHOOK).await {
+    match line.deliver(&[payload], &Plain, &Limits::WEBHOOK).await {
         Ok(answer) => answer.status.as_u16().to_string(),
         Err(error) => error.as_str().to_owned(),
     }

@@ -7,16 +7,15 @@ use crate::dead_letters::{Cause, DeadLetters, put_letter};
 use crate::destinations::{Cell, Settings};
 use crate::event::{Event, User};
 use crate::figures::{Board, Tried};
+use crate::partner::{Outcome, Partner, Reply, Trip, partner_of};
 use crate::progress::{CursorError, Progress, Settled, cursor_path};
 use crate::sent::Outgoing;
-use crate::verdict::{Verdict, retry_after, verdict};
-use crate::webhook::Webhook;
 use crate::window::Window;
-use domicile_border::{Answer, Line, Refusal, SendError};
-use domicile_event::filter::{self, Outcome};
+use domicile_border::Refusal;
+use domicile_event::filter::{self, Outcome as Passed};
 use domicile_ledger::{Closing, all_written};
 use domicile_log::{Decided, EventFrame, EventReader, Position, ReadError};
-use domicile_workspace::{Destination, DestinationKind, SourceNumber};
+use domicile_workspace::{Destination, SourceNumber};
 use futures::future::BoxFuture;
 use metrics::{Counter, Histogram};
 use std::io;
@@ -67,15 +66,13 @@ pub(crate) struct Delivery {
     cell: Arc<Cell>,
     source: SourceNumber,
     destination: Arc<Destination>,
-    webhook: Arc<Webhook>,
+    partner: Arc<dyn Partner>,
     cursor: PathBuf,
     board: Arc<Board>,
     reader: EventReader,
     /// The log is closed and read to its end.
     at_end: bool,
     window: Window,
-    /// Open lines that no try uses now.
-    lines: Vec<Line>,
     tries: JoinSet<Landed>,
     letters: DeadLetters,
     /// Events whose letters are not on disk yet.
@@ -105,13 +102,11 @@ struct Saved {
     due: Option<Duration>,
 }
 
-/// A try that has ended.
+/// A try that has ended: of each event whose it is, and the event, in the same order.
 struct Landed {
-    user: User,
-    event: Event,
-    line: Option<Line>,
-    result: Result<Answer, SendError>,
-    took: Duration,
+    users: Vec<User>,
+    events: Vec<Event>,
+    reply: Reply,
 }
 
 struct Meters {
@@ -147,17 +142,15 @@ impl Delivery {
             save.map_err(|error| DeliveryError::Save { file: cursor.display().to_string(), error })?;
         }
         let reader = cell.events.reader(&format!("destination-{}", destination.id), progress.position)?;
-        let DestinationKind::Webhook(settings) = &destination.kind;
         let saved = Saved { position: progress.position, settled: 0, due: None };
         Ok(Self {
             source,
-            webhook: Arc::new(Webhook::new(&destination.workspace, settings)),
+            partner: partner_of(cell, destination),
             cursor,
             board: cell.figures.board(&destination.id, progress),
             reader,
             at_end: false,
             window: Window::default(),
-            lines: Vec::new(),
             tries: JoinSet::new(),
             letters: DeadLetters::new(Arc::clone(&cell.world.disk), &cell.folder, &destination.id),
             dying: Vec::new(),
@@ -260,12 +253,12 @@ impl Delivery {
                 continue;
             }
             match filter::apply(self.destination.filters.iter(), raw) {
-                Outcome::Kept(body) => {
+                Passed::Kept(body) => {
                     // Whose event it is stands in the event as it came: a filter may cut that, and order is kept still.
                     let (user, event) = Event::new(position, decided.received_at, raw, body);
                     self.window.push(user, event);
                 }
-                Outcome::Dropped { .. } => {
+                Passed::Dropped { .. } => {
                     state.progress.settle(position, Settled::Filtered);
                     state.left_out(position);
                     self.saved.settled += 1;
@@ -291,43 +284,37 @@ impl Delivery {
             && let Some((user, mut event)) = self.window.take()
         {
             event.first_try_at.get_or_insert(now);
-            let (cell, webhook, line) = (Arc::clone(&self.cell), Arc::clone(&self.webhook), self.lines.pop());
+            let partner = Arc::clone(&self.partner);
             self.tries.spawn(async move {
-                let began = cell.world.clock.monotonic();
-                let (line, result) = webhook.post(&cell.border, line, &event, &cell.settings.limits).await;
-                let took = cell.world.clock.monotonic().saturating_sub(began);
-                Landed { user, event, line, result, took }
+                let events = vec![event];
+                let reply = partner.send(&events).await;
+                Landed { users: vec![user], events, reply }
             });
         }
     }
 
-    /// Decides about an event whose try has ended.
+    /// Decides about the events of a try that has ended.
     fn land(&mut self, landed: Landed) {
-        let Landed { user, mut event, line, result, took } = landed;
-        let refused = matches!(&result, Err(SendError::Refused(refusal)) if !refusal.is_failed_try());
-        if !refused {
+        let Landed { users, mut events, reply } = landed;
+        let mut outcomes = reply.outcomes;
+        outcomes.resize_with(events.len(), Outcome::unknown);
+        for (event, _) in
+            events.iter_mut().zip(&outcomes).filter(|(_, outcome)| !matches!(outcome, Outcome::Refused(_)))
+        {
             event.tries += 1;
             self.board.lock().refused = None;
         }
-        self.note_try(&event, line.as_ref(), &result, took);
-        if self.cell.ledger.is_some() {
-            let delivered = result.as_ref().is_ok_and(|answer| verdict(answer.status) == Verdict::Delivered);
-            self.outgoing.note(line.as_ref(), &result, delivered);
+        for trip in &reply.trips {
+            self.note_trip(&events, trip);
         }
-        self.lines.extend(line);
-        match result {
-            Ok(answer) => {
-                let asked = retry_after(&answer.headers, self.cell.world.clock.now());
-                match verdict(answer.status) {
-                    Verdict::Delivered => self.delivered(user, event),
-                    Verdict::Again => self.again(user, event, Cause::of_answer(&answer), asked),
-                    Verdict::Dead => self.dies(user, event, Cause::of_answer(&answer)),
-                }
+        for ((user, event), outcome) in users.into_iter().zip(events).zip(outcomes) {
+            match outcome {
+                Outcome::Delivered => self.delivered(user, event),
+                Outcome::LeftOut(_) => self.left_out(user, event),
+                Outcome::Again(cause, asked) => self.again(user, event, cause, asked),
+                Outcome::Dead(cause) => self.dies(user, event, cause),
+                Outcome::Refused(refusal) => self.refused(user, event, &refusal),
             }
-            Err(SendError::Refused(refusal)) if refused => self.refused(user, event, &refusal),
-            // A fault of the program that no further try mends.
-            Err(error @ SendError::Request(_)) => self.dies(user, event, Cause::of_error(&error)),
-            Err(error) => self.again(user, event, Cause::of_error(&error), None),
         }
     }
 
@@ -342,6 +329,12 @@ impl Delivery {
         self.meters.latency.record(age_ms as f64 / 1000.0);
         self.board.lock().last_error = None;
         self.settle(user, &event, Settled::Delivered);
+    }
+
+    fn left_out(&mut self, user: User, event: Event) {
+        self.meters.filtered.increment(1);
+        self.board.lock().left_out(event.position);
+        self.settle(user, &event, Settled::Filtered);
     }
 
     fn again(&mut self, user: User, event: Event, cause: Cause, asked: Option<Duration>) {
@@ -474,19 +467,24 @@ impl Delivery {
         Ok(())
     }
 
-    fn note_try(&self, event: &Event, line: Option<&Line>, result: &Result<Answer, SendError>, took: Duration) {
-        let tried = Tried {
-            at: self.cell.world.clock.now(),
-            position: event.position,
-            message_id: Arc::clone(&event.message_id),
-            attempt: event.tries.max(1),
-            granted: line.map(|line| Arc::clone(line.granted())),
-            address: line.map(Line::address),
-            status: result.as_ref().ok().map(|answer| answer.status.as_u16()),
-            error: result.as_ref().err().map(SendError::as_str),
-            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        };
-        self.board.lock().tried(tried);
+    fn note_trip(&mut self, events: &[Event], trip: &Trip) {
+        if self.cell.ledger.is_some() {
+            self.outgoing.note(trip);
+        }
+        for event in trip.events.iter().filter_map(|place| events.get(*place)) {
+            let tried = Tried {
+                at: self.cell.world.clock.now(),
+                position: event.position,
+                message_id: Arc::clone(&event.message_id),
+                attempt: event.tries.max(1),
+                granted: trip.granted.clone(),
+                address: trip.address,
+                status: trip.status,
+                error: trip.error,
+                took_ms: u64::try_from(trip.took.as_millis()).unwrap_or(u64::MAX),
+            };
+            self.board.lock().tried(tried);
+        }
     }
 
     /// Nothing is on its way and nothing could be begun now.
@@ -517,17 +515,6 @@ impl Delivery {
 
     fn settings(&self) -> &Settings {
         &self.cell.settings
-    }
-}
-
-impl Cause {
-    fn of_answer(answer: &Answer) -> Self {
-        let status = answer.status.as_u16();
-        Self { reason: format!("status_{status}"), status: Some(status), answer: answer.body.to_vec() }
-    }
-
-    fn of_error(error: &SendError) -> Self {
-        Self { reason: error.as_str().to_owned(), status: None, answer: Vec::new() }
     }
 }
 

@@ -8,7 +8,7 @@ use domicile_border::{Border, Limits};
 use domicile_ledger::Ledger;
 use domicile_log::EventLog;
 use domicile_region::RegionId;
-use domicile_workspace::{Current, Destination, DestinationId, DestinationKind, Snapshot, SourceNumber};
+use domicile_workspace::{Current, Destination, DestinationId, Snapshot, SourceNumber};
 use domicile_world::{Disk, World};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -257,6 +257,5 @@ fn mark_off(disk: &dyn Disk, path: &Path) -> Result<Option<Progress>, CursorErro
 
 /// Whether a delivery that was started with one may go on with the other.
 fn is_same(one: &Destination, other: &Destination) -> bool {
-    let (DestinationKind::Webhook(a), DestinationKind::Webhook(b)) = (&one.kind, &other.kind);
-    one.workspace == other.workspace && a == b && one.filters == other.filters
+    one.workspace == other.workspace && one.kind == other.kind && one.filters == other.filters
 }

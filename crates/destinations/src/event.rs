@@ -1,6 +1,7 @@
 //! An event on its way to a partner, and what of it decides the way.
 
 use bytes::Bytes;
+use domicile_border::Payload;
 use domicile_event::{field, text};
 use domicile_log::Position;
 use domicile_world::Millis;
@@ -37,6 +38,11 @@ impl Event {
             Cow::Owned(rest) => Bytes::from(rest),
         };
         (user, Self { position, received_at, message_id: message_id.into(), body, tries: 0, first_try_at: None })
+    }
+
+    /// As the border takes it.
+    pub fn payload(&self) -> Payload {
+        Payload::new(Arc::clone(&self.message_id), self.body.clone())
     }
 }
 

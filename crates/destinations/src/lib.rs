@@ -32,9 +32,12 @@ mod sent;
 mod figures;
 
 mod delivery;
-mod webhook;
-
 mod destinations;
+
+mod partner;
+
+mod lines;
+mod webhook;
 
 pub use dead_letters::{DeadLetterError, dead_letters_path};
 pub use destinations::{Destinations, Settings};

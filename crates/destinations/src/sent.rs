@@ -4,7 +4,7 @@
 //! - The ledger has an event's request before the cursor passes the event. After a crash between the two the event is sent
 //!   again, and the ledger says so.
 
-use domicile_border::{Answer, Line, SendError, Stage};
+use crate::partner::Trip;
 use domicile_ledger::{Digest, Ledger, Pending, Sent, What};
 use domicile_workspace::Destination;
 use std::collections::BTreeMap;
@@ -36,23 +36,19 @@ impl Outgoing {
         self.0.is_empty()
     }
 
-    /// Notes a try. `delivered`: whether the partner took the event.
-    pub fn note(&mut self, line: Option<&Line>, result: &Result<Answer, SendError>, delivered: bool) {
-        let Some(line) = line.filter(|_| may_have_gone_out(result)) else { return };
-        let Some(body) = line.released().map(|released| &released.body) else { return };
-        let granted = line.granted();
+    /// Notes a request.
+    pub fn note(&mut self, trip: &Trip) {
+        let (Some(granted), Some(address), Some(bytes)) = (&trip.granted, trip.address, trip.bytes) else { return };
         let way = Way {
             host: granted.host(),
-            address: line.address(),
+            address,
             country: granted.country().to_string(),
             rule: granted.rule().to_string(),
         };
         let sum = self.0.entry(way).or_default();
         sum.requests += 1;
-        sum.bytes += body.len() as u64;
-        if delivered {
-            sum.delivered.push(Digest::sha256(body));
-        }
+        sum.bytes += bytes;
+        sum.delivered.extend(&trip.delivered);
     }
 
     /// Hands everything to the ledger and begins anew.
@@ -76,16 +72,4 @@ impl Outgoing {
         });
         ledger.enter_all(entries)
     }
-}
-
-/// Whether bytes of a request may have left: only these errors say that none have.
-fn may_have_gone_out(result: &Result<Answer, SendError>) -> bool {
-    !matches!(
-        result,
-        Err(SendError::Refused(_)
-            | SendError::Unreachable { .. }
-            | SendError::Tls { .. }
-            | SendError::Request(_)
-            | SendError::TimedOut { stage: Stage::Connecting })
-    )
 }

@@ -1,10 +1,16 @@
 //! The webhook: one event is the body of one POST.
 
+use crate::destinations::Cell;
 use crate::event::Event;
+use crate::lines::Lines;
+use crate::partner::{Batching, Outcome, Partner, Reply};
 use bytes::Bytes;
-use domicile_border::{Answer, Ask, Border, Form, Limits, Line, Payload, Place, Purpose, Released, SendError};
+use domicile_border::{Ask, Form, Place, Purpose, Released, Unmade};
 use domicile_keys::hmac_sha1_hex;
 use domicile_workspace::{WebhookSettings, WorkspaceId};
+use domicile_world::World;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use http::{Request, Uri};
 use http_body_util::Full;
@@ -16,7 +22,13 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("Domicile/", env!("C
 
 /// One destination's webhook, ready to send.
 pub(crate) struct Webhook {
-    ask: Ask,
+    world: World,
+    lines: Lines,
+    post: Post,
+}
+
+/// The form of its requests.
+struct Post {
     /// Path and query; the border knows the host.
     uri: Uri,
     shared_secret: Option<String>,
@@ -33,45 +45,38 @@ pub fn ask_of(workspace: &WorkspaceId, settings: &WebhookSettings) -> Ask {
 }
 
 impl Webhook {
-    pub fn new(workspace: &WorkspaceId, settings: &WebhookSettings) -> Self {
+    pub fn new(cell: &Cell, workspace: &WorkspaceId, settings: &WebhookSettings) -> Self {
         let url: Option<Uri> = settings.url.parse().ok();
         let path = url.as_ref().and_then(Uri::path_and_query).cloned();
-        Self {
-            ask: ask_of(workspace, settings),
+        let post = Post {
             // A URL that can't be read is the border's to refuse.
             uri: path.map_or(Uri::from_static("/"), Uri::from),
             shared_secret: settings.shared_secret.clone().filter(|secret| !secret.is_empty()),
-        }
-    }
-
-    /// Sends one event, on `line` or on a new one. What is left of the line comes back for the next event.
-    pub async fn post(
-        &self,
-        border: &Border,
-        line: Option<Line>,
-        event: &Event,
-        limits: &Limits,
-    ) -> (Option<Line>, Result<Answer, SendError>) {
-        let mut line = match line {
-            Some(line) => line,
-            None => match self.open(border, limits).await {
-                Ok(line) => line,
-                Err(error) => return (None, Err(error)),
-            },
         };
-        let payload = Payload::new(event.message_id.clone(), event.body.clone());
-        let answer = line.deliver(&payload, self, limits).await;
-        (Some(line), answer)
+        let lines = Lines::new(&cell.world, &cell.border, ask_of(workspace, settings), cell.settings.limits);
+        Self { world: cell.world.clone(), lines, post }
     }
 
-    async fn open(&self, border: &Border, limits: &Limits) -> Result<Line, SendError> {
-        let permit = border.permit(self.ask.clone()).await;
-        border.open(permit.map_err(|refusal| SendError::Refused(Box::new(refusal)))?, limits).await
+    async fn post(&self, events: &[Event]) -> Reply {
+        let (result, trip) = self.lines.deliver(events, &self.post).await;
+        let now = self.world.clock.now();
+        Reply { outcomes: events.iter().map(|_| Outcome::of(&result, now)).collect(), trips: vec![trip] }
     }
 }
 
-impl Form for Webhook {
-    fn request(&self, event: &Released) -> Request<Full<Bytes>> {
+impl Partner for Webhook {
+    fn batching(&self) -> Batching {
+        Batching::ONE
+    }
+
+    fn send<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Reply> {
+        self.post(events).boxed()
+    }
+}
+
+impl Form for Post {
+    async fn request(&self, events: &[Released]) -> Result<Request<Full<Bytes>>, Unmade> {
+        let [event] = events else { return Err(Unmade("not_one_event")) };
         let mut request = Request::new(Full::new(event.body.clone()));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -86,7 +91,7 @@ impl Form for Webhook {
                 headers.insert(SIGNATURE, signature);
             }
         }
-        request
+        Ok(request)
     }
 }
 

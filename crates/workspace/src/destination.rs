@@ -43,7 +43,7 @@ impl fmt::Debug for Filters {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DestinationKind {
     Webhook(WebhookSettings),
 }

@@ -200,7 +200,7 @@ fn failed(error: &SendError) -> io::Result<Said> {
         SendError::Tls { address, error } => (Failure::Tls(*address), error.to_string()),
         SendError::TimedOut { .. } => (Failure::TimedOut, String::new()),
         // Connecting ends in no other way.
-        SendError::Refused(_) | SendError::Broken | SendError::Request(_) => {
+        SendError::Refused(_) | SendError::Broken | SendError::Request(_) | SendError::Unmade(_) => {
             return Err(io::Error::other("no connection"));
         }
     };
